@@ -1,0 +1,402 @@
+"""The command line: thin callers of `Codec` and of the training package. torch is imported only where it computes."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from invcomp.errors import InvcompError, UsageError
+
+app = typer.Typer(
+    name="invcomp",
+    help="Pictures of a domain in a few hundred bytes, through a generative prior.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Inputs = Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.", show_default=False)]
+Output = Annotated[str | None, typer.Option("-o", "--output", help="File, folder, or - for standard output.")]
+PriorName = Annotated[str, typer.Option("--prior", help="Name of an installed prior, or its folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
+
+
+def say(message: str) -> None:
+    """A line for the person at the terminal, on standard error."""
+    typer.echo(message, err=True)
+
+
+def fail(error: InvcompError) -> NoReturn:
+    say(f"invcomp: {error}")
+    raise typer.Exit(error.exit_code)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors a user can cause become one sentence and an exit code."""
+    try:
+        yield
+    except InvcompError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        say("invcomp: interrupted; what was finished is kept")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Callable[[float], None]]:
+    """A progress bar on standard error; gives a function that is told how much is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def print_table(title: str | None, columns: list[str], rows: list[list[str]]) -> None:
+    """A table on standard output; text columns left, numbers right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def finish(entries: list[dict[str, Any]], as_json: bool, streamed: bool, columns: list[str]) -> None:
+    """Print results, name what failed, and end with 1 if anything did."""
+    failed = [entry for entry in entries if "error" in entry]
+    if as_json:
+        print(json.dumps({"files": entries}, indent=1))
+    elif not streamed and len(entries) > len(failed):
+        rows = [[shown(entry.get(c)) for c in columns] for entry in entries if "error" not in entry]
+        print_table(None, columns, rows)
+    for entry in failed:
+        say(f"invcomp: {entry['error']}")
+    if failed:
+        if len(entries) > 1:
+            say(f"invcomp: {len(failed)} of {len(entries)} files failed; the others are done")
+        raise typer.Exit(1)
+
+
+def shown(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+@app.command()
+def compress(
+    inputs: Inputs,
+    output: Output = None,
+    prior: PriorName = "faces",
+    quality: Annotated[float, typer.Option(help="0 to 100: 0 gives the smallest files.")] = 40.0,
+    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 500,
+    loss: Annotated[
+        str | None,
+        typer.Option(help='Loss expression, like "100*mse + 0.5*lpips-squeeze".', show_default="the prior's own"),
+    ] = None,
+    relaxation: Annotated[str, typer.Option(help="straight-through or uniform-noise.")] = "straight-through",
+    seed: Annotated[int, typer.Option(help="Same seed, same machine, same file.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pictures → files of a few hundred bytes: face.png → face.inv."""
+    import time
+
+    from invcomp.jobs import Targets, plan, read_input, write_output
+    from invcomp.pictures import EXTENSIONS, read_picture
+
+    with plain_errors():
+        jobs = plan(inputs, output, ".inv", EXTENSIONS)
+        streamed = jobs[0].target is None
+        if streamed and as_json:
+            raise UsageError("--json and the file cannot both go to standard output: give -o")
+        if batch_size < 1:
+            raise UsageError(f"the batch size is 1 or more, not {batch_size}")
+        from invcomp.codec import Codec, check_arguments
+
+        check_arguments(quality, steps, loss, relaxation)
+        codec = Codec(prior, device)
+        targets, entries = Targets(force), []
+        with progress_bar("compressing", len(jobs), quiet=as_json) as done:
+            for start in range(0, len(jobs), batch_size):
+                ready = []
+                for job in jobs[start : start + batch_size]:
+                    entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
+                    entries.append(entry)
+                    try:
+                        targets.check(job.target)
+                        picture = read_picture(read_input(job), job.name)
+                        codec.check_size(*picture.image.size)
+                        ready.append((job, picture, entry))
+                    except InvcompError as error:
+                        entry["error"] = (
+                            str(error)
+                            if job.name in str(error) or job.target_name in str(error)
+                            else f"{job.name}: {error}"
+                        )
+                began = time.perf_counter()
+                results = codec.compress_batch(
+                    [picture.image for _, picture, _ in ready],
+                    quality=quality,
+                    steps=steps,
+                    loss=loss,
+                    relaxation=relaxation,
+                    seed=seed,
+                    batch_size=batch_size,
+                    report=lambda n, start=start: done(start + n),  # type: ignore[misc]
+                )
+                seconds = (time.perf_counter() - began) / max(1, len(ready))
+                for (job, picture, entry), result in zip(ready, results, strict=True):
+                    for note in picture.notes:
+                        say(f"invcomp: {job.name}: {note}")
+                    try:
+                        write_output(job, result.data)
+                    except InvcompError as error:
+                        entry["error"] = str(error)
+                        continue
+                    entry |= {
+                        "width": picture.image.width,
+                        "height": picture.image.height,
+                        "bytes": result.bytes,
+                        "ideal_bits": result.ideal_bits,
+                        "level_bits": result.level_bits,
+                        "rate": result.rate,
+                        "start_objective": result.start_objective,
+                        "objective": result.objective,
+                        "distortion": result.distortion,
+                        "seconds": seconds,
+                        "notes": picture.notes,
+                    }
+                done(start + len(jobs[start : start + batch_size]))
+        finish(entries, as_json, streamed, ["input", "output", "bytes", "seconds"])
+
+
+@app.command()
+def decompress(
+    inputs: Inputs,
+    output: Output = None,
+    prior: Annotated[
+        str | None, typer.Option("--prior", help="Name or folder of the prior.", show_default="the one the file names")
+    ] = None,
+    native: Annotated[bool, typer.Option("--native", help="Leave the picture at the prior's own size.")] = False,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Files → pictures: face.inv → face.png (or what the suffix of -o says)."""
+    import time
+
+    from invcomp.jobs import Targets, plan, read_input, write_output
+    from invcomp.pictures import encode_image
+
+    with plain_errors():
+        jobs = plan(inputs, output, ".png", {".inv"})
+        streamed = jobs[0].target is None
+        if streamed and as_json:
+            raise UsageError("--json and the picture cannot both go to standard output: give -o")
+        from invcomp import container
+        from invcomp.codec import Codec
+
+        chosen = Codec(prior, device) if prior else None
+        known: dict[int, Codec] = {}
+        targets, entries = Targets(force), []
+        with progress_bar("decompressing", len(jobs), quiet=as_json) as done:
+            for number, job in enumerate(jobs):
+                entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
+                entries.append(entry)
+                try:
+                    targets.check(job.target)
+                    data = read_input(job)
+                    short = container.read_header(data, job.name).short_id
+                    codec = chosen or known.get(short) or Codec.for_file(data, device, job.name)
+                    known[short] = codec
+                    began = time.perf_counter()
+                    image = codec.decompress(data, native=native, name=job.name)
+                    seconds = time.perf_counter() - began
+                    write_output(job, encode_image(image, job.target))
+                    entry |= {"bytes": len(data), "width": image.width, "height": image.height, "seconds": seconds}
+                except InvcompError as error:
+                    entry["error"] = str(error)
+                done(number + 1)
+        finish(entries, as_json, streamed, ["input", "output", "bytes", "width", "height", "seconds"])
+
+
+@app.command()
+def info(
+    path: Annotated[str, typer.Argument(help="An .inv file, a prior's folder or name, or -.")], as_json: AsJson = False
+) -> None:
+    """What is inside a file or a prior, without decoding."""
+    from invcomp import describe
+    from invcomp.jobs import Job, read_input
+    from invcomp.priors.registry import find_prior
+
+    with plain_errors():
+        source = Path(path)
+        if path == "-" or source.is_file():
+            facts = describe.file(read_input(Job(None if path == "-" else source, None)), path)
+        elif source.is_dir():
+            facts = describe.prior(source)
+        elif source.suffix:
+            raise InvcompError(f"{path} does not exist")
+        else:
+            facts = describe.prior(find_prior(path))
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        print_table(None, ["", path], [[key, describe.text(value)] for key, value in facts.items()])
+
+
+@app.command()
+def priors(as_json: AsJson = False) -> None:
+    """The installed priors: name, id, domain, size, licence."""
+    from invcomp import describe
+    from invcomp.priors.registry import installed
+
+    rows = [describe.summary(folder, known) for folder, known in installed()]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    elif rows:
+        print_table(None, list(rows[0]), [[describe.text(value) for value in row.values()] for row in rows])
+    else:
+        say("no priors are installed; train one with `invcomp train-prior`")
+
+
+@app.command()
+def sample(
+    prior: Annotated[str, typer.Argument(help="Name of an installed prior, or its folder.")] = "faces",
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of pictures.")] = 64,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A file for a grid, or a folder for single pictures.")
+    ] = Path("samples.png"),
+    rate: Annotated[int | None, typer.Option(help="Rate index.", show_default="the middle one")] = None,
+    size: Annotated[int, typer.Option(help="Side in pixels, for a prior of free size.")] = 64,
+    seed: Annotated[int, typer.Option()] = 0,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """New pictures from a prior: every level drawn from its tables."""
+    from invcomp.jobs import Targets
+    from invcomp.pictures import EXTENSIONS, encode_image, grid, write_whole
+
+    with plain_errors():
+        from invcomp.codec import Codec
+
+        as_grid = output.suffix.lower() in EXTENSIONS
+        names = [output] if as_grid else [output / f"{index:06d}.png" for index in range(n)]
+        targets = Targets(force)
+        for name in names:
+            targets.check(name)
+        codec = Codec(prior, device)
+        with progress_bar("sampling", n) as done:
+            images = codec.sample(n, rate=rate, size=size, seed=seed, report=done)
+            if as_grid:
+                write_whole(output, encode_image(grid(list(images), columns=min(n, 8)), output))
+            else:
+                try:
+                    output.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise UsageError(f"{output} cannot be made: {error.strerror}") from None
+                for name, image in zip(names, images, strict=True):
+                    write_whole(name, encode_image(image, name))
+    say(f"wrote {n} pictures to {output}")
+
+
+@app.command(name="train-prior")
+def train_prior(
+    data: Annotated[Path, typer.Argument(help="A folder, zip or tar of pictures.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the prior.")],
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128, 256 or 512.")] = 64,
+    free_size: Annotated[
+        bool, typer.Option("--free-size", help="A prior for pictures of any size, trained on crops of --image-size.")
+    ] = False,
+    preset: Annotated[str, typer.Option(help="tiny, small or base.")] = "small",
+    kimg: Annotated[float, typer.Option(help="Length of the run in thousands of pictures.")] = 800.0,
+    batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 32,
+    distortion: Annotated[
+        str | None, typer.Option(help="Loss expression.", show_default="100*mse + 1*lpips-squeeze")
+    ] = None,
+    adversarial: Annotated[
+        float, typer.Option(help="Weight of the adversarial loss; 0 trains without a critic.")
+    ] = 0.05,
+    pure_gan: Annotated[bool, typer.Option("--pure-gan", help="Ablation: no encoder, no distortion term.")] = False,
+    critic_augmentation: Annotated[bool, typer.Option("--critic-augmentation", help="For small data sets.")] = False,
+    compile_networks: Annotated[bool, typer.Option("--compile", help="torch.compile the networks.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the prior.", show_default="the folder's")] = None,
+    domain: Annotated[str, typer.Option(help="What its pictures show, for the card.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="Licence, for the card.")] = "not stated",
+    data_note: Annotated[str | None, typer.Option(help="What it is trained on, for the card.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run whose checkpoint lies in the folder.")
+    ] = False,
+    minutes: Annotated[float, typer.Option(help="Minutes between checkpoints, held-out figures and grids.")] = 5.0,
+    seed: Annotated[int, typer.Option()] = 0,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """A folder of pictures → a prior. Ctrl-C leaves a checkpoint; --resume continues. Several GPUs: torchrun."""
+    with plain_errors():
+        from invcomp.training.command import Request, run_training
+
+        run_training(
+            Request(
+                data=data,
+                output=output,
+                image_size=image_size,
+                free_size=free_size,
+                preset=preset,
+                kimg=kimg,
+                batch=batch,
+                distortion=distortion,
+                adversarial=adversarial,
+                pure_gan=pure_gan,
+                critic_augmentation=critic_augmentation,
+                compile_networks=compile_networks,
+                name=name or output.resolve().name,
+                domain=domain,
+                licence=licence,
+                data_note=data_note,
+                resume=resume,
+                minutes=minutes,
+                seed=seed,
+                device=device,
+                force=force,
+            ),
+            say,
+        )
+
+
+def main() -> None:
+    """The `invcomp` command."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,369 @@
+"""Image ↔ bytes: the one place where prior, search, entropy coding and container meet."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from invcomp import container
+from invcomp.container import Container
+from invcomp.entropy import coder
+from invcomp.entropy.coder import Symbols
+from invcomp.entropy.tables import draw, ideal_bits
+from invcomp.errors import FormatError, ImageError, UsageError
+from invcomp.inversion.losses import Loss, build_loss, parse_loss
+from invcomp.inversion.optimise import Schedule, Search, check
+from invcomp.inversion.rate import CodeLengths
+from invcomp.pictures import to_image, to_srgb, to_tensor
+from invcomp.priors.files import Prior, load_prior
+from invcomp.priors.registry import find_prior, priors_of
+
+DEFAULT_LOSS = "100*mse + 1*critic"
+DEFAULT_QUALITY = 40.0
+DEFAULT_BATCH = 32
+MAX_FREE_PIXELS = 1 << 24  # largest picture of a prior of free size
+LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A compressed picture, and what is known of it."""
+
+    data: bytes
+    ideal_bits: float
+    """Ideal code length of the symbols of all levels under the prior's tables."""
+    level_bits: list[float]
+    rate: int
+    start_objective: float
+    """lambda * bits + distortion at the encoder's guess."""
+    objective: float
+    """The same for what was written: never higher."""
+    distortion: float
+
+    @property
+    def bytes(self) -> int:
+        return len(self.data)
+
+
+class Codec:
+    """Compresses and decompresses pictures of one prior's domain.
+
+    >>> codec = Codec("faces")
+    >>> data = codec.compress(image)        # PIL image → bytes
+    >>> image = codec.decompress(data)      # bytes → PIL image
+    """
+
+    def __init__(self, prior: str | Path = "faces", device: str = "auto") -> None:
+        """`prior`: name of an installed prior, or a folder. `device`: auto, cpu, cuda, cuda:N. Raises `PriorError`."""
+        self.prior: Prior = load_prior(find_prior(prior), choose_device(device))
+        self._losses: dict[str, Loss] = {}
+
+    @classmethod
+    def for_file(cls, data: bytes, device: str = "auto", name: str = "the file") -> "Codec":
+        """The codec of the installed prior that a file was written with. Raises `FormatError` if there is none."""
+        header = container.read_header(data, name)
+        for folder in priors_of(header.short_id):
+            codec = cls(folder, device)
+            if container.intact(codec.prior.info.id_bytes, data):
+                return codec
+        if priors_of(header.short_id):
+            raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
+        raise FormatError(
+            f"{name} needs a prior whose id begins with {header.short_id:#05x} (11 bits), which is not installed; "
+            "give its folder with --prior"
+        )
+
+    # -- image → bytes ------------------------------------------------------------------------------------------
+
+    def compress(
+        self,
+        image: Image.Image,
+        *,
+        quality: float = DEFAULT_QUALITY,
+        steps: int = 500,
+        loss: str | None = None,
+        relaxation: str = "straight-through",
+        seed: int = 0,
+    ) -> bytes:
+        """A picture of any size and mode → the bytes of a file. See `compress_batch`."""
+        (result,) = self.compress_batch(
+            [image], quality=quality, steps=steps, loss=loss, relaxation=relaxation, seed=seed
+        )
+        return result.data
+
+    def compress_batch(
+        self,
+        images: Sequence[Image.Image],
+        *,
+        quality: float = DEFAULT_QUALITY,
+        steps: int = 500,
+        loss: str | None = None,
+        relaxation: str = "straight-through",
+        seed: int = 0,
+        batch_size: int = DEFAULT_BATCH,
+        report: Callable[[float], None] = lambda _: None,
+    ) -> list[Compressed]:
+        """Pictures of any size and mode → files, inverted together in batches.
+
+        `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
+        `loss` is an expression of DESIGN's terms (`invcomp.inversion.losses`). `report` is given the number of pictures
+        done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
+        that is too large.
+        """
+        check_arguments(quality, steps, loss, relaxation)
+        schedule = Schedule(steps=steps, relaxation=relaxation, seed=seed)
+        if batch_size < 1:
+            raise UsageError(f"the batch size is 1 or more, not {batch_size}")
+        pictures = [to_srgb(image).image for image in images]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, picture in enumerate(pictures):
+            groups.setdefault(self.coded_size(*picture.size), []).append(index)
+        results: dict[int, Compressed] = {}
+        for members in groups.values():
+            for start in range(0, len(members), batch_size):
+                batch = members[start : start + batch_size]
+                done, weight = len(results), len(batch) / max(1, steps)
+                found = self._compress(
+                    [pictures[i] for i in batch],
+                    quality,
+                    loss or DEFAULT_LOSS,
+                    schedule,
+                    lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
+                )
+                results.update(zip(batch, found, strict=True))
+                report(len(results))
+        return [results[index] for index in range(len(images))]
+
+    def _compress(
+        self,
+        pictures: list[Image.Image],
+        quality: float,
+        expression: str,
+        schedule: Schedule,
+        report: Callable[[int], None],
+    ) -> list[Compressed]:
+        """Pictures of one coded size → files."""
+        prior, device = self.prior, self.prior.device
+        position = quality / 100 * (prior.arch.rates - 1)
+        index = round(position)
+        x = torch.stack([self.to_coded(p) for p in pictures]).to(device)
+        rate = torch.full((len(x),), float(index), device=device)
+        shapes = prior.arch.latent_shapes(*x.shape[2:])
+        with exact():
+            loss = self._loss(expression)
+            with torch.no_grad():
+                start, _ = prior.encoder(x, prior.generator, rate, lambda _, residual: residual.round())
+            search = Search(
+                prior.generator,
+                loss,
+                CodeLengths(prior.tables, [index] * len(x), shapes).to(device),
+                x,
+                rate,
+                torch.full((len(x),), self.rate_weight(expression, position), device=device),
+            )
+            found = search.run(start, schedule, report)
+        results = []
+        for n, picture in enumerate(pictures):
+            symbols = [level[n].cpu().numpy().astype(np.int32) for level in found.best.symbols]
+            bits = ideal_bits(prior.tables, symbols, index)
+            results.append(
+                Compressed(
+                    data=self.write(symbols, index, self.header_size(*picture.size)),
+                    ideal_bits=sum(bits),
+                    level_bits=bits,
+                    rate=index,
+                    start_objective=float(found.start.objective[n]),
+                    objective=float(found.best.objective[n]),
+                    distortion=float(found.best.distortion[n]),
+                )
+            )
+        return results
+
+    def write(self, symbols: Symbols, rate: int, size: tuple[int, int] | None) -> bytes:
+        """Symbols (C, H, W) by level → the bytes of a file; `size` (width, height) if it is not the prior's own."""
+        prior = self.prior
+        zero = [not level.any() for level in symbols]
+        bits = ideal_bits(prior.tables, symbols, rate)
+        skipped = (
+            zero if sum(b for b, z in zip(bits, zero, strict=True) if z) > LEVELS_FIELD_BITS else [False] * len(bits)
+        )
+        coded = [not s for s in skipped]
+        levels = None if all(coded) else sum(1 << level for level, c in enumerate(coded) if c)
+        payload = coder.encode(prior.tables, symbols, rate, coded)
+        return container.write(Container(prior.info.id_bytes, rate, payload, size, levels))
+
+    def rate_weight(self, expression: str, position: float) -> float:
+        """Lambda of a loss at a (fractional) rate index, in that loss's units per bit.
+
+        The prior's lambdas belong to its training distortion. For another loss they are scaled by what held-out
+        pictures cost in that loss against what they cost in the training distortion, at the same rate.
+        """
+        info = self.prior.info
+        low = min(int(position), len(info.lambdas) - 2)
+
+        def between(values: Sequence[float]) -> float:
+            """Geometric interpolation at `position`."""
+            share = position - low
+            return float(max(values[low], 1e-12) ** (1 - share) * max(values[low + 1], 1e-12) ** share)
+
+        def cost(loss: str) -> float:
+            total = 0.0
+            for weight, name in parse_loss(loss):
+                stand_in = "lpips-squeeze" if name not in info.term_means else name
+                total += weight * between(info.term_means.get(stand_in, info.term_means["critic"]))
+            return total
+
+        return between(info.lambdas) * cost(expression) / cost(info.distortion)
+
+    def _loss(self, expression: str) -> Loss:
+        if expression not in self._losses:
+            self._losses[expression] = build_loss(expression, lambda: self.prior.critic, self.prior.device)
+        return self._losses[expression]
+
+    # -- bytes → image ------------------------------------------------------------------------------------------
+
+    def read(self, data: bytes, name: str = "the file") -> tuple[Container, Symbols]:
+        """What a file says, and its symbols. Raises `FormatError`."""
+        arch, tables = self.prior.arch, self.prior.tables
+        content = container.read(data, self.prior.info.id_bytes, name)
+        if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
+            raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
+        width, height = self.coded_size(*self.picture_size(content, name), name)
+        coded = [content.levels is None or bool(content.levels >> level & 1) for level in range(arch.levels)]
+        shapes = arch.latent_shapes(height, width)
+        return content, coder.decode(tables, content.payload, shapes, content.rate, coded)
+
+    def decompress(self, data: bytes, *, native: bool = False, name: str = "the file") -> Image.Image:
+        """The bytes of a file → a picture of the original's, or (`native`) the prior's size. Raises `FormatError`."""
+        content, symbols = self.read(data, name)
+        picture = self.paint([symbols], [content.rate])[0]
+        width, height = self.picture_size(content, name)
+        if self.prior.arch.image_size is None:
+            return to_image(picture[:, :height, :width])
+        image = to_image(picture)
+        return (
+            image
+            if native or image.size == (width, height)
+            else image.resize((width, height), Image.Resampling.LANCZOS)
+        )
+
+    def paint(self, symbols: Sequence[Symbols], rates: Sequence[int]) -> Tensor:
+        """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W)."""
+        device = self.prior.device
+        levels = [torch.from_numpy(np.stack(level)).float().to(device) for level in zip(*symbols, strict=True)]
+        with torch.no_grad(), exact():
+            picture: Tensor = self.prior.generator(levels, torch.tensor(rates, dtype=torch.float32, device=device))
+        return picture
+
+    def sample(
+        self,
+        n: int,
+        *,
+        rate: int | None = None,
+        size: int = 64,
+        seed: int = 0,
+        report: Callable[[float], None] = lambda _: None,
+    ) -> list[Image.Image]:
+        """`n` new pictures, every level drawn from the tables of a rate index (the middle one if None).
+
+        `size`: side in pixels, for a prior of free size.
+        """
+        arch = self.prior.arch
+        rate = arch.rates // 2 if rate is None else rate
+        if not 0 <= rate < arch.rates:
+            raise UsageError(f"the rate index lies between 0 and {arch.rates - 1}, not {rate}")
+        if size < 1:
+            raise UsageError(f"the size is 1 pixel or more, not {size}")
+        width, height = self.coded_size(size, size)
+        images: list[Image.Image] = []
+        while len(images) < n:
+            levels = draw(self.prior.tables, rate, 1, arch.latent_shapes(height, width), seed + len(images))
+            images.append(to_image(self.paint([[level[0] for level in levels]], [rate])[0]))
+            report(len(images))
+        return images
+
+    # -- sizes --------------------------------------------------------------------------------------------------
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raises `ImageError` if a picture of this size cannot be compressed."""
+        self.coded_size(width, height)
+        self.header_size(width, height)
+
+    def coded_size(self, width: int, height: int, name: str = "the picture") -> tuple[int, int]:
+        """The size (width, height) at which the prior codes a picture of `width` x `height`. Raises `ImageError`."""
+        arch = self.prior.arch
+        if arch.image_size is not None:
+            return arch.image_size, arch.image_size
+        if width * height > MAX_FREE_PIXELS:
+            raise ImageError(f"{name} has {width} x {height} pixels, more than {MAX_FREE_PIXELS:,}; shrink it first")
+        return -(-width // arch.stride) * arch.stride, -(-height // arch.stride) * arch.stride
+
+    def header_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """What the header says of the size: nothing for the prior's own."""
+        if max(width, height) > container.MAX_SIDE:
+            raise ImageError(
+                f"the picture has a side of {max(width, height)} pixels, more than {container.MAX_SIDE}; shrink it"
+            )
+        return None if (width, height) == self._own_size else (width, height)
+
+    def picture_size(self, content: Container, name: str = "the file") -> tuple[int, int]:
+        """Size (width, height) of the original. Raises `FormatError` if a file of a free size does not say it."""
+        size = content.size or self._own_size
+        if size is None:
+            raise FormatError(f"{name} is damaged: it does not say how large its picture is")
+        return size
+
+    @cached_property
+    def _own_size(self) -> tuple[int, int] | None:
+        side = self.prior.arch.image_size
+        return (side, side) if side is not None else None
+
+    def to_coded(self, image: Image.Image) -> Tensor:
+        """An RGB image → (3, H, W) at its coded size: resized for an aligned prior, else padded at right and bottom."""
+        width, height = self.coded_size(*image.size)
+        if self.prior.arch.image_size is not None:
+            return to_tensor(
+                image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
+            )
+        padding = (0, width - image.width, 0, height - image.height)
+        return F.pad(to_tensor(image)[None], padding, mode="replicate")[0]
+
+
+def check_arguments(quality: float, steps: int, loss: str | None, relaxation: str) -> None:
+    """Raises `UsageError` or `LossError` if one of them is wrong."""
+    check(Schedule(steps=steps, relaxation=relaxation))
+    if not 0 <= quality <= 100:
+        raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
+    if loss is not None:
+        parse_loss(loss)
+
+
+def choose_device(device: str) -> torch.device:
+    """`auto` is the first GPU if there is one. Raises `UsageError`."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        chosen = None
+    if (
+        chosen is None
+        or chosen.type not in ("cpu", "cuda")
+        or (chosen.type == "cuda" and not torch.cuda.is_available())
+    ):
+        raise UsageError(f"there is no device {device!r} here; give auto, cpu or cuda")
+    return chosen
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Full fp32 in the networks: no TF32, no autocast, so that pixels agree between machines."""
+    with torch.backends.cudnn.flags(allow_tf32=False), torch.autocast("cpu", enabled=False):
+        yield

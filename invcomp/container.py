@@ -1,0 +1,150 @@
+"""The container, version 1: a header of 3 bytes, optional fields, the payload, a checksum of 2 bytes.
+
+    byte 0      1010 vv ss      magic, version - 1, salt
+    bytes 1, 2  x rrrr i*11     optional fields follow, rate index, first 11 bits of the prior id (big-endian)
+    if x        0000 0 l q s    fields: levels, square, size
+      if s      varint [varint] width and height of the original picture; one number if q
+      if l      byte            bit k set: level k is coded; else it is zero
+    …           payload
+    last two    CRC-16 (CCITT, big-endian) of everything before, started from the full prior id
+
+The checksum notices every damage of up to two neighbouring bytes and all but one in 65,536 others. The salt has no
+meaning; the writer chooses it so that no prefix of the file carries a valid checksum, so every truncation is noticed.
+"""
+
+import binascii
+from dataclasses import dataclass
+
+from invcomp.errors import FormatError
+
+MAGIC, VERSION = 0b1010, 1
+ID_BITS = 11
+SALTS = 4
+MAX_SIDE, MAX_PIXELS = 65_535, 100_000_000
+SMALLEST = 5  # bytes
+SIZE, SQUARE, LEVELS = 1, 2, 4
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a file says. Sizes are in pixels; `size` is None for a picture of the prior's own size."""
+
+    prior_id: bytes
+    """32 bytes when written; when read, known only up to `short_id`."""
+    rate: int
+    payload: bytes
+    size: tuple[int, int] | None = None
+    """(width, height) of the original."""
+    levels: int | None = None
+    """Bits of the coded levels, the coarsest lowest; None if all are."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What can be read before the prior is known."""
+
+    short_id: int
+    rate: int
+
+
+def short_id(prior_id: bytes) -> int:
+    """The 11 bits of a prior id that a file carries."""
+    return int.from_bytes(prior_id[:2], "big") >> (16 - ID_BITS)
+
+
+def checksum(prior_id: bytes, data: bytes) -> int:
+    """CRC-16 of a file's bytes before the checksum, for a prior."""
+    return binascii.crc_hqx(data, binascii.crc_hqx(prior_id, 0xFFFF))
+
+
+def write(container: Container) -> bytes:
+    """The bytes of a file."""
+    fields = b""
+    if container.size is not None or container.levels is not None:
+        square = container.size is not None and container.size[0] == container.size[1]
+        kinds = (SIZE if container.size else 0) | (SQUARE if square else 0)
+        kinds |= LEVELS if container.levels is not None else 0
+        fields = bytes([kinds])
+        for side in (container.size or ())[: 1 if square else 2]:
+            fields += varint(side)
+        if container.levels is not None:
+            fields += bytes([container.levels])
+    word = bool(fields) << 15 | container.rate << ID_BITS | short_id(container.prior_id)
+    for salt in range(SALTS):
+        body = bytes([MAGIC << 4 | VERSION - 1 << 2 | salt]) + word.to_bytes(2, "big") + fields + container.payload
+        data = body + checksum(container.prior_id, body).to_bytes(2, "big")
+        if not any(intact(container.prior_id, data[:n]) for n in range(SMALLEST, len(data))):
+            break
+    return data
+
+
+def intact(prior_id: bytes, data: bytes) -> bool:
+    """Whether the checksum of a file agrees with its bytes and the prior."""
+    return checksum(prior_id, data[:-2]) == int.from_bytes(data[-2:], "big")
+
+
+def read_header(data: bytes, name: str = "the file") -> Header:
+    """Rate index and prior of a file. Raises `FormatError`."""
+    if not data:
+        raise FormatError(f"{name} is empty")
+    if data[0] >> 4 != MAGIC:
+        raise FormatError(f"{name} is not an invcomp file")
+    if (data[0] >> 2 & 3) + 1 != VERSION:
+        raise FormatError(f"{name} has format version {(data[0] >> 2 & 3) + 1}; this program reads version {VERSION}")
+    if len(data) < SMALLEST:
+        raise FormatError(f"{name} is truncated: it has {len(data)} bytes, fewer than any invcomp file")
+    word = int.from_bytes(data[1:3], "big")
+    return Header(short_id=word & ((1 << ID_BITS) - 1), rate=word >> ID_BITS & 15)
+
+
+def read(data: bytes, prior_id: bytes, name: str = "the file") -> Container:
+    """The container in `data`, written for the prior `prior_id`. Raises `FormatError` for anything else."""
+    header = read_header(data, name)
+    if header.short_id != short_id(prior_id):
+        raise FormatError(f"{name} was written with another prior; give that one with --prior")
+    if not intact(prior_id, data):
+        raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
+    body = data[3:-2]
+    size = levels = None
+    if data[1] >> 7:
+        size, levels, body = read_fields(body, name)
+    return Container(prior_id, header.rate, body, size, levels)
+
+
+def read_fields(body: bytes, name: str) -> tuple[tuple[int, int] | None, int | None, bytes]:
+    """Size, levels and the rest of the body."""
+    try:
+        kinds, body = body[0], body[1:]
+        size = levels = None
+        if kinds >> 3 or (kinds & SQUARE and not kinds & SIZE):
+            raise FormatError(f"{name} has fields that this version of invcomp does not know; update invcomp")
+        if kinds & SIZE:
+            width, body = read_varint(body)
+            height, body = (width, body) if kinds & SQUARE else read_varint(body)
+            size = width, height
+        if kinds & LEVELS:
+            levels, body = body[0], body[1:]
+    except IndexError:
+        raise FormatError(f"{name} is damaged: its header ends early; get it again") from None
+    if size and not (0 < size[0] <= MAX_SIDE and 0 < size[1] <= MAX_SIDE and size[0] * size[1] <= MAX_PIXELS):
+        raise FormatError(f"{name} claims {size[0]} x {size[1]} pixels, more than the {MAX_PIXELS:,} that are decoded")
+    return size, levels, body
+
+
+def varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first, the high bit set on all but the last."""
+    data = bytearray()
+    while value > 127:
+        data.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*data, value])
+
+
+def read_varint(data: bytes) -> tuple[int, bytes]:
+    """A number of at most 3 bytes, and what follows it. Raises `IndexError` if there is none."""
+    value = 0
+    for index in range(3):
+        value |= (data[index] & 127) << 7 * index
+        if not data[index] >> 7:
+            return value, data[index + 1 :]
+    raise IndexError

@@ -1,0 +1,71 @@
+"""What `info` and `priors` say: facts about files and priors, without decoding."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from invcomp import container
+from invcomp.errors import FormatError
+from invcomp.priors.info import PriorInfo, read_info
+from invcomp.priors.registry import priors_of
+
+
+def file(data: bytes, name: str) -> dict[str, Any]:
+    """Facts about a file. Raises `FormatError` if it is not ours or damaged."""
+    header = container.read_header(data, name)
+    facts: dict[str, Any] = {"bytes": len(data), "version": container.VERSION, "rate": header.rate}
+    for folder in priors_of(header.short_id):
+        info = read_info(folder)
+        if container.intact(info.id_bytes, data):
+            content = container.read(data, info.id_bytes, name)
+            return facts | {
+                "prior": info.name,
+                "prior_id": info.id,
+                "original_size": list(content.size) if content.size else "the prior's own",
+                "coded_levels": "all" if content.levels is None else bin(content.levels),
+                "payload_bytes": len(content.payload),
+            }
+    if priors_of(header.short_id):
+        raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
+    return facts | {"prior": f"not installed (its id begins with the 11 bits {header.short_id:#05x})"}
+
+
+def prior(folder: Path) -> dict[str, Any]:
+    """Facts about a prior. Raises `PriorError`."""
+    info = read_info(folder)
+    return {
+        "name": info.name,
+        "id": info.id,
+        "folder": str(folder),
+        "domain": info.domain,
+        "licence": info.licence,
+        "bytes_on_disk": size_on_disk(folder),
+        "distortion": info.distortion,
+        "mean_file_bytes_by_rate": [round(b, 1) for b in info.rate_bytes],
+        **{f"training.{key}": value for key, value in info.training.items()},
+    }
+
+
+def summary(folder: Path, info: PriorInfo) -> dict[str, Any]:
+    """One line of `invcomp priors`."""
+    return {
+        "name": info.name,
+        "id": info.id[:12],
+        "domain": info.domain,
+        "megabytes": round(size_on_disk(folder) / 1e6, 1),
+        "licence": info.licence,
+        "folder": str(folder),
+    }
+
+
+def size_on_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def text(value: object) -> str:
+    """A value as a table shows it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={text(v)}" for key, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(text, value))
+    return str(value)

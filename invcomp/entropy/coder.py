@@ -1,0 +1,82 @@
+"""Symbols ↔ payload: range coding with integer tables (`constriction`), the tail trimmed.
+
+The coder gets frequencies as whole numbers in float64. Its fixed-point probabilities are
+`floor(cumulative * (2**24 - A) / 2**16) + symbol`, which float64 computes exactly, so they do not depend on a machine.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from constriction import stream
+from numpy.typing import NDArray
+
+from invcomp.entropy.tables import LevelTables
+
+Symbols = list[NDArray[np.int32]]
+"""Integer symbols of every level, (C, H, W), coarse to fine."""
+
+WORD = 4  # bytes of a word of the range coder
+
+
+def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Sequence[bool]) -> bytes:
+    """The shortest payload from which `decode` gives the symbols back; levels that are not `coded` are all zero.
+
+    At most one byte longer than the ideal code length. Symbols must lie within the tables' bounds.
+    """
+    encoder = stream.queue.RangeEncoder()
+    model = stream.model.Categorical(perfect=False)
+    for table, level, present in zip(tables, symbols, coded, strict=True):
+        if present:
+            rows = table.chosen(rate, level.shape).ravel()
+            encoder.encode(level.ravel() + table.bound, model, table.frequencies().astype(np.float64)[rows])
+    sealed = encoder.get_compressed().astype(">u4").tobytes()
+    shapes = [level.shape for level in symbols]
+    return shorten(sealed, lambda payload: same(decode(tables, payload, shapes, rate, coded), symbols))
+
+
+def decode(
+    tables: Sequence[LevelTables],
+    payload: bytes,
+    shapes: Sequence[tuple[int, int, int]],
+    rate: int,
+    coded: Sequence[bool],
+) -> Symbols:
+    """The symbols of a payload. Total: any bytes give symbols within the tables' bounds."""
+    padded = payload + bytes(-len(payload) % WORD)
+    decoder = stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
+    model = stream.model.Categorical(perfect=False)
+    symbols = []
+    for table, shape, present in zip(tables, shapes, coded, strict=True):
+        if present:
+            rows = table.chosen(rate, shape).ravel()
+            found = decoder.decode(model, table.frequencies().astype(np.float64)[rows])
+            symbols.append((found - table.bound).astype(np.int32).reshape(shape))
+        else:
+            symbols.append(np.zeros(shape, dtype=np.int32))
+    return symbols
+
+
+def same(left: Symbols, right: Symbols) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def shorten(sealed: bytes, decodes: object) -> bytes:
+    """The shortest payload that decodes to the same symbols as `sealed`.
+
+    A payload is a binary fraction; those that decode alike fill an interval that contains `sealed`. If it contains a
+    number of n bytes, then `sealed` rounded down or rounded up to n bytes is one.
+    """
+    assert callable(decodes)
+
+    def rounded(n: int) -> list[bytes]:
+        down = sealed[:n]
+        up = int.from_bytes(down, "big") + 1
+        return [down] if up >> (8 * n) else [down, up.to_bytes(n, "big")]
+
+    best = sealed
+    while best:
+        shorter = next((p for p in rounded(len(best) - 1) if decodes(p)), None)
+        if shorter is None:
+            break
+        best = shorter
+    return best

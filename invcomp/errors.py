@@ -1,0 +1,41 @@
+"""Errors that a user can cause. The message is one sentence: file, fact, mend."""
+
+
+class InvcompError(Exception):
+    """A failure a user can cause and mend; the command line prints its message and no traceback."""
+
+    exit_code = 1
+
+
+class UsageError(InvcompError):
+    """The call itself is wrong: an option, a name, a combination."""
+
+    exit_code = 2
+
+
+class LossError(UsageError):
+    """A loss expression cannot be understood, or one of its terms cannot be had."""
+
+
+class UnknownPriorError(UsageError):
+    """No installed prior and no folder has the name."""
+
+
+class ImageError(InvcompError):
+    """A picture cannot be read."""
+
+
+class FormatError(InvcompError):
+    """A file is not an invcomp file, or it is truncated or damaged."""
+
+
+class PriorError(InvcompError):
+    """A prior is incomplete or damaged."""
+
+
+class DataError(InvcompError):
+    """A training set or checkpoint cannot be used."""
+
+
+class OutputError(InvcompError):
+    """An output cannot be written."""

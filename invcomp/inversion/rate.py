@@ -1,0 +1,40 @@
+"""The rate term of the search: what continuous symbols would cost."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invcomp.entropy.tables import LevelTables
+
+
+class CodeLengths:
+    """Code lengths as a function of continuous symbols, for the search: piecewise linear between the integers.
+
+    Each stretch has a slope, so that the rate pulls a symbol everywhere, at zero from both sides.
+    """
+
+    def __init__(self, tables: Sequence[LevelTables], rates: Sequence[int], shapes: Sequence[tuple[int, int, int]]):
+        """For a batch of N pictures with the rate indices `rates`; `shapes` are (C, H, W) by level."""
+        self.bounds = [table.bound for table in tables]
+        self.lengths = [torch.from_numpy(table.lengths()).float().flatten() for table in tables]
+        self.offsets = [
+            torch.from_numpy(np.stack([table.chosen(rate, shape) for rate in rates]) * (2 * table.bound + 1))
+            for table, shape in zip(tables, shapes, strict=True)
+        ]
+
+    def to(self, device: torch.device) -> "CodeLengths":
+        self.lengths = [x.to(device) for x in self.lengths]
+        self.offsets = [x.to(device) for x in self.offsets]
+        return self
+
+    def bits(self, level: int, values: Tensor) -> Tensor:
+        """Values (N, C, H, W), clamped to the bounds → bits (N, C, H, W), differentiable."""
+        bound = self.bounds[level]
+        shifted = values.clamp(-bound, bound) + bound
+        low = shifted.detach().floor().clamp(max=max(0, 2 * bound - 1))
+        at = self.offsets[level] + low.long()
+        here = self.lengths[level][at]
+        above = self.lengths[level][at + 1] if bound else here
+        return torch.lerp(here, above, shifted - low)

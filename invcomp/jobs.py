@@ -1,0 +1,113 @@
+"""Which input becomes which output: one file, many, a folder, standard input and output."""
+
+import os
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from invcomp.errors import InvcompError, OutputError, UsageError
+
+STREAM = "-"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output; None stands for standard input or output."""
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.source is None else str(self.source)
+
+    @property
+    def target_name(self) -> str:
+        return "standard output" if self.target is None else str(self.target)
+
+
+def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Collection[str]) -> list[Job]:
+    """Inputs (files, folders, `-`) and the output option → jobs.
+
+    Files of a folder are those whose suffix is in `accepted`, and they keep their place below the output folder.
+    Without an output each file lies beside its input. An output is a folder if it ends in a slash, if it is an
+    existing folder without a suffix, or if there are several inputs. Raises `UsageError`.
+    """
+    found: list[tuple[Path | None, Path]] = []  # source, target relative to an output folder
+    several = len(inputs) > 1
+    for text in inputs:
+        if text == STREAM:
+            if several:
+                raise UsageError("standard input (-) is read alone: give no other input with it")
+            return [Job(None, None if output in (None, STREAM) else Path(str(output)))]
+        path = Path(text)
+        if path.is_dir():
+            several = True
+            members = sorted(p for p in path.rglob("*") if p.suffix.lower() in accepted and p.is_file())
+            if not members:
+                raise UsageError(f"{path} has no files to work on (looked for {' '.join(sorted(accepted))})")
+            found += [(p, p.relative_to(path).with_suffix(suffix)) for p in members]
+        else:
+            found.append((path, Path(path.name).with_suffix(suffix)))
+    if output == STREAM:
+        if several:
+            raise UsageError("several files cannot go to standard output: give a folder with -o")
+        return [Job(found[0][0], None)]
+    if output is None:
+        return [Job(source, source.with_suffix(suffix)) for source, _ in found if source]
+    folder = Path(output)
+    if several or output.endswith(("/", os.sep)) or (folder.is_dir() and not folder.suffix):
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file; give a folder for several outputs")
+        return [Job(source, folder / relative) for source, relative in found]
+    return [Job(found[0][0], folder)]
+
+
+class Targets:
+    """The outputs of one call: refuses what exists, what was written before in the call, and what is a folder."""
+
+    def __init__(self, force: bool) -> None:
+        self.force = force
+        self.taken: set[Path] = set()
+
+    def check(self, target: Path | None) -> None:
+        """Raises `OutputError` if the output must not be written."""
+        if target is None:
+            return
+        if target in self.taken:
+            raise OutputError(f"{target} is the output of another input of this call too; give other names")
+        if target.is_dir():
+            raise OutputError(f"{target} is a folder; give a file name")
+        if target.exists() and not self.force:
+            raise OutputError(f"{target} exists; give --force to overwrite it")
+        self.taken.add(target)
+
+
+def read_input(job: Job) -> bytes:
+    """The bytes of an input. Raises `InvcompError`."""
+    if job.source is None:
+        return sys.stdin.buffer.read()
+    try:
+        return job.source.read_bytes()
+    except FileNotFoundError:
+        raise InvcompError(f"{job.source} does not exist") from None
+    except IsADirectoryError:
+        raise InvcompError(f"{job.source} is a folder, not a file") from None
+    except OSError as error:
+        raise InvcompError(f"{job.source} cannot be read: {error.strerror}") from None
+
+
+def write_output(job: Job, data: bytes) -> None:
+    """Write an output whole or not at all, making its folder. Raises `OutputError`."""
+    from invcomp.pictures import write_whole
+
+    if job.target is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{job.target} cannot be written: {error.strerror}") from None
+    write_whole(job.target, data)

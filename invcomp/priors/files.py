@@ -1,0 +1,152 @@
+"""A prior on disk: safetensors and JSON, never pickle.
+
+generator.safetensors   weights (fp16 stored, fp32 computed), integer tables, architecture: all that decoding needs
+encoder.safetensors     for compression
+critic.safetensors      for compression with the `critic` term
+prior.json              name, domain, licence, lambdas, calibration, provenance, hashes of the files
+README.md, samples.png  the model card
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import safetensors.numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from invcomp.entropy.tables import LevelTables
+from invcomp.errors import PriorError
+from invcomp.pictures import write_whole
+from invcomp.priors.architecture import Architecture
+from invcomp.priors.critic import Critic
+from invcomp.priors.encoder import Encoder
+from invcomp.priors.generator import Generator
+from invcomp.priors.info import CARD, MAX_HEADER, PriorInfo, read_info
+
+GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
+MAX_FILE = 1 << 30
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior in a folder; encoder and critic are read when they are first needed."""
+
+    folder: Path
+    info: PriorInfo
+    arch: Architecture
+    tables: tuple[LevelTables, ...]
+    generator: Generator
+    device: torch.device
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return self._network(ENCODER, Encoder(self.arch))
+
+    @cached_property
+    def critic(self) -> Critic:
+        return self._network(CRITIC, Critic(self.arch))
+
+    def _network(self, file: str, network: Network) -> Network:
+        _, tensors = read_tensors(self.folder / file, self.info.files.get(file))
+        return fill(network, tensors, self.folder / file).to(self.device)
+
+
+def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
+    """Read and check a prior; its networks are in evaluation mode, fp32, frozen. Raises `PriorError`."""
+    device = device or torch.device("cpu")
+    info = read_info(folder)
+    path = folder / GENERATOR
+    metadata, tensors = read_tensors(path, info.id)
+    try:
+        arch = Architecture.from_json(json.loads(metadata["architecture"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise PriorError(f"{path} is damaged: its architecture cannot be read ({error}); get the prior again") from None
+    tables = tuple(read_tables(tensors, arch, level, path) for level in range(arch.levels))
+    if len(info.lambdas) != arch.rates or len(info.rate_bytes) != arch.rates:
+        raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
+    weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
+    generator = fill(Generator(arch), weights, path)
+    return Prior(folder, info, arch, tables, generator.to(device), device)
+
+
+def read_tables(tensors: Mapping[str, NDArray[Any]], arch: Architecture, level: int, path: Path) -> LevelTables:
+    """The tables of one level, checked."""
+    try:
+        tables = LevelTables(tensors[f"tables.{level}.cumulative"], tensors[f"tables.{level}.index"])
+    except KeyError:
+        raise PriorError(f"{path} is damaged: the tables of level {level} are missing; get the prior again") from None
+    problem = tables.problem()
+    side = 4 * 2**level if arch.image_size is not None else 1
+    if not problem and tables.index.shape != (arch.rates, arch.latent_channels[level], side, side):
+        problem = "the index has a wrong shape"
+    if problem:
+        raise PriorError(f"{path} is damaged: level {level}: {problem}; get the prior again")
+    return tables
+
+
+def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """Metadata and tensors of a safetensors file whose hash is known. Raises `PriorError`."""
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise PriorError(f"{path} is larger than the {MAX_FILE >> 20} MB that are read")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise PriorError(f"{path.parent} is incomplete: {path.name} is missing; get the prior again") from None
+    except OSError as error:
+        raise PriorError(f"{path} cannot be read: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise PriorError(f"{path} is damaged: its hash is not the one in {CARD}; get the prior again")
+    try:
+        (length,) = struct.unpack("<Q", data[:8])
+        if length > MAX_HEADER:
+            raise ValueError("the header is too large")
+        header = json.loads(data[8 : 8 + length])
+        return header.get("__metadata__", {}), safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
+        raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
+
+
+def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> Network:
+    """Put stored weights into a network, computing in fp32 from then on."""
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if {name: value.shape for name, value in tensors.items()} != expected:
+        raise PriorError(f"{path} does not fit the architecture of its prior; get the prior again")
+    network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
+    return network.eval().requires_grad_(False)
+
+
+def half(network: nn.Module) -> dict[str, NDArray[Any]]:
+    """The weights of a network as stored: fp16."""
+    return {name: to_half(value).numpy() for name, value in network.state_dict().items()}
+
+
+def to_half(value: Tensor) -> Tensor:
+    return value.detach().cpu().to(torch.float16).contiguous()
+
+
+def write_networks(
+    folder: Path, generator: Generator, tables: tuple[LevelTables, ...], encoder: Encoder, critic: Critic
+) -> dict[str, str]:
+    """Write the three network files; gives their SHA-256."""
+    tensors = half(generator)
+    for level, table in enumerate(tables):
+        tensors[f"tables.{level}.cumulative"] = np.ascontiguousarray(table.cumulative)
+        tensors[f"tables.{level}.index"] = np.ascontiguousarray(table.index)
+    metadata = {"architecture": json.dumps(generator.arch.to_json())}
+    contents = {
+        GENERATOR: safetensors.numpy.save(tensors, metadata=metadata),
+        ENCODER: safetensors.numpy.save(half(encoder)),
+        CRITIC: safetensors.numpy.save(half(critic)),
+    }
+    for name, data in contents.items():
+        write_whole(folder / name, data)
+    return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}

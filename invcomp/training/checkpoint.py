@@ -1,0 +1,86 @@
+"""Checkpoints: everything a run needs to continue, written whole or not at all."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from invcomp.errors import DataError
+from invcomp.pictures import whole_file
+from invcomp.priors.architecture import Architecture
+from invcomp.training.config import TrainingConfig
+
+NAME = "checkpoint.pt"
+
+
+@dataclass
+class Checkpoint:
+    """State of a run after `seen` pictures."""
+
+    arch: Architecture
+    config: TrainingConfig
+    seen: int
+    seconds: float
+    networks: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimisers: list[dict[str, Any]]
+
+    def save(self, folder: Path) -> None:
+        with whole_file(folder / NAME) as file:
+            torch.save(
+                {
+                    "arch": json.dumps(self.arch.to_json()),
+                    "config": json.dumps(self.config.to_json()),
+                    "seen": self.seen,
+                    "seconds": self.seconds,
+                    "networks": self.networks,
+                    "average": self.average,
+                    "optimisers": self.optimisers,
+                },
+                file,
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises `DataError` if there is none or it is damaged."""
+        path = folder / NAME
+        if not path.is_file():
+            raise DataError(f"{folder} has no {NAME} to resume from; start without --resume")
+        try:
+            data = torch.load(path, map_location="cpu", weights_only=True)
+            data["arch"] = Architecture.from_json(json.loads(data["arch"]))
+            data["config"] = TrainingConfig.from_json(json.loads(data["config"]))
+            return cls(**data)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise DataError(f"{path} is damaged ({type(error).__name__}); delete it and start again") from None
+
+
+class Average:
+    """Exponential moving average of a module's parameters."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.values = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, decay: float) -> None:
+        current = module.state_dict()
+        torch._foreach_lerp_(list(self.values.values()), [current[k] for k in self.values], 1 - decay)
+
+
+@torch.no_grad()
+def average_over_processes(parameters: Iterable[nn.Parameter], world: int) -> None:
+    """Distributed data parallel by hand: every process ends with the mean gradient."""
+    if world == 1:
+        return
+    present = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in present])
+    torch.distributed.all_reduce(flat)
+    flat /= world
+    offset = 0
+    for gradient in present:
+        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+        offset += gradient.numel()

@@ -1,0 +1,185 @@
+"""`invcomp train-prior`: from a folder of pictures to a prior, with progress and resumption."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from invcomp.codec import choose_device
+from invcomp.errors import DataError, OutputError, UsageError
+from invcomp.inversion.losses import parse_loss
+from invcomp.priors.architecture import Architecture, from_preset
+from invcomp.priors.info import CARD
+from invcomp.training.checkpoint import NAME, Checkpoint
+from invcomp.training.config import TrainingConfig
+from invcomp.training.data import TrainingSet, load_training_set
+from invcomp.training.finish import About, hardware, write_prior
+from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
+
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `invcomp train-prior`."""
+
+    data: Path
+    output: Path
+    image_size: int
+    free_size: bool
+    preset: str
+    kimg: float
+    batch: int
+    distortion: str | None
+    adversarial: float
+    pure_gan: bool
+    critic_augmentation: bool
+    compile_networks: bool
+    name: str
+    domain: str
+    licence: str
+    data_note: str | None
+    resume: bool
+    minutes: float
+    seed: int
+    device: str
+    force: bool
+
+
+def run_training(request: Request, say: Callable[[str], None]) -> None:
+    """Train, or continue to train, a prior and write it. Raises `InvcompError`."""
+    if request.kimg <= 0 or request.batch < 1 or request.minutes <= 0 or request.adversarial < 0:
+        raise UsageError("--kimg, --batch and --minutes are greater than 0, --adversarial is 0 or more")
+    choose_device(request.device)
+    with processes(request.device) as process:
+        quiet = say if process.first else lambda _: None
+        arch, config = planned(request, quiet)
+        training_set = load(request, arch, config, process, quiet)
+        held = min(MOST_HELD_OUT, max(1, int(len(training_set.pictures) * HELD_OUT_SHARE)))
+        chosen = np.random.default_rng(0).permutation(len(training_set.pictures))
+        held_out, pictures = training_set.pictures[chosen[:held]], training_set.pictures[chosen[held:]]
+        run = Run(arch, config, process, request.compile_networks)
+        if request.resume:
+            run.restore(Checkpoint.load(request.output))
+        quiet(
+            f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
+            f"{run.seen:,} seen; generator {millions(run.networks.generator):.1f} M parameters, "
+            f"on {hardware(process.device)}; "
+            "the time left is shown after the first steps"
+        )
+        ended = show(run, pictures, held_out, request, process)
+        if not process.first:
+            return
+        if not ended:
+            say(f"invcomp: stopped after {run.seen:,} pictures; continue with --resume")
+            return
+        write_prior(
+            request.output,
+            run.averaged(),
+            config,
+            About(request.name, request.domain, request.licence, request.data_note or request.data.name),
+            pictures,
+            held_out,
+            {
+                "pictures": len(pictures),
+                "held_out": held,
+                "seen": run.seen,
+                "seconds": run.seconds,
+                "hardware": hardware(process.device),
+            },
+            say,
+        )
+        say(f"wrote the prior {request.name!r} to {request.output}")
+
+
+def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture, TrainingConfig]:
+    """Architecture and schedule: those of the checkpoint, or new ones."""
+    output = request.output
+    if request.resume:
+        state = Checkpoint.load(output)
+        say(f"continuing the run in {output} with its own settings")
+        return state.arch, state.config
+    for name in (CARD, NAME):
+        if (output / name).exists() and not request.force:
+            raise OutputError(
+                f"{output} holds a {name}; give --resume to continue, --force to start again, or another folder"
+            )
+    if request.image_size not in (16, 32, 64, 128, 256, 512):
+        raise UsageError(f"the image size is 16, 32, 64, 128, 256 or 512, not {request.image_size}")
+    config = TrainingConfig(
+        image_size=request.image_size,
+        free_size=request.free_size,
+        preset=request.preset,
+        kimg=request.kimg,
+        batch=request.batch,
+        seed=request.seed,
+        adversarial_weight=request.adversarial,
+        pure_gan=request.pure_gan,
+        critic_augmentation=request.critic_augmentation,
+    )
+    arch = from_preset(request.preset, None if request.free_size else request.image_size)
+    if request.distortion is not None:
+        parse_loss(request.distortion)
+        return arch, replace(config, distortion=request.distortion)
+    return arch, replace(config, distortion=choose_distortion(config.distortion, say))
+
+
+def load(
+    request: Request, arch: Architecture, config: TrainingConfig, process: Process, say: Callable[[str], None]
+) -> TrainingSet:
+    """The pictures, in memory; broken files are listed in `skipped.txt`."""
+    try:
+        request.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{request.output} cannot be made: {error.strerror}") from None
+    console = Console(stderr=True, quiet=not process.first)
+    with console.status("reading pictures") as status:
+        found = load_training_set(
+            request.data,
+            config.image_size,
+            arch.image_size is not None,
+            lambda done: status.update(f"reading pictures: {done:,}"),
+        )
+    if found.skipped and process.first:
+        (request.output / "skipped.txt").write_text("\n".join(found.skipped) + "\n")
+        say(
+            f"{len(found.skipped)} files were skipped, listed in {request.output / 'skipped.txt'}, "
+            f"the first: {found.skipped[0]}"
+        )
+    if len(found.pictures) < config.batch // process.world:
+        raise DataError(f"{request.data} has fewer pictures than a batch of {config.batch}; give a smaller --batch")
+    return found
+
+
+def show(run: Run, pictures: np.ndarray, held_out: np.ndarray, request: Request, process: Process) -> bool:
+    """Train with a progress bar."""
+    columns = (
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} pictures"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not process.first) as bar:
+        task = bar.add_task("training", total=int(1000 * run.config.kimg), completed=run.seen, figures="")
+
+        def report(now: StepReport) -> None:
+            parts = [f"{now.pictures_per_second:.1f}/s"]
+            parts += [
+                f"{key} {now.figures[key]:.3g}"
+                for key in ("distortion", "bytes", "adversarial", "critic")
+                if key in now.figures
+            ]
+            if now.level_bytes:
+                parts.append("levels " + "+".join(f"{b:.0f}" for b in now.level_bytes) + " B")
+            bar.update(task, completed=now.seen, figures="  ".join(parts))
+
+        return train(run, pictures, held_out, request.output, report, request.minutes)
+
+
+def millions(network: torch.nn.Module) -> float:
+    return sum(p.numel() for p in network.parameters()) / 1e6

@@ -1,0 +1,111 @@
+"""Training pictures: a folder, zip or tar → one array in memory."""
+
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from invcomp.errors import DataError, ImageError
+from invcomp.pictures import EXTENSIONS, read_picture
+
+MIN_PICTURES = 100
+MAX_CROPS = 16  # crops taken of one picture for a prior of free size
+READ_AHEAD = 256
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Pictures as uint8 (N, 3, S, S), and the sentences about files that could not be used."""
+
+    pictures: np.ndarray
+    skipped: list[str]
+    files: int
+
+
+def named_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """(name, read) of every picture file in a folder, zip or tar, in order of name."""
+    if not source.exists():
+        raise DataError(f"{source} does not exist: give a folder, zip or tar of pictures")
+    if source.is_dir():
+        for path in sorted(p for p in source.rglob("*") if is_picture(p.name) and p.is_file()):
+            yield str(path.relative_to(source)), path.read_bytes
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            for name in sorted(n for n in archive.namelist() if is_picture(n)):
+                yield name, partial(bytes, archive.read(name))
+    elif tarfile.is_tarfile(source):
+        with tarfile.open(source) as tar:
+            for member in tar:
+                if member.isfile() and is_picture(member.name) and (file := tar.extractfile(member)):
+                    yield member.name, partial(bytes, file.read())
+    else:
+        raise DataError(f"{source} is neither a folder nor a zip or tar archive of pictures")
+
+
+def is_picture(name: str) -> bool:
+    base = Path(name).name
+    return Path(base).suffix.lower() in EXTENSIONS and not base.startswith(".")
+
+
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """The central square of an image, shrunk or enlarged to `size`, as (3, size, size)."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    shrunk = image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+    return np.asarray(shrunk).transpose(2, 0, 1)
+
+
+def crops(image: Image.Image, size: int) -> list[np.ndarray]:
+    """Up to `MAX_CROPS` disjoint crops of `size`, spread over the image; smaller images are enlarged to one crop."""
+    if min(image.size) < size:
+        return [square(image, size)]
+    corners = [(x, y) for y in range(0, image.height - size + 1, size) for x in range(0, image.width - size + 1, size)]
+    chosen = corners[:: -(-len(corners) // MAX_CROPS)]
+    pixels = np.asarray(image).transpose(2, 0, 1)
+    return [pixels[:, y : y + size, x : x + size] for x, y in chosen]
+
+
+def load_training_set(
+    source: Path, size: int, aligned: bool, progress: Callable[[int], None] = lambda done: None
+) -> TrainingSet:
+    """All usable pictures of `source`: central squares at `size` if `aligned`, else crops of `size`.
+
+    Broken files are skipped and listed. Raises `DataError` with fewer than 100 usable files.
+    """
+
+    def read(item: tuple[str, Callable[[], bytes]]) -> tuple[list[np.ndarray], str | None]:
+        name, fetch = item
+        try:
+            image = read_picture(fetch(), name).image
+        except ImageError as error:
+            return [], str(error)
+        except OSError as error:
+            return [], f"{name} cannot be read: {error}"
+        return ([square(image, size)] if aligned else crops(image, size)), None
+
+    found: list[np.ndarray] = []
+    skipped: list[str] = []
+    files = 0
+    items = named_files(source)
+    with ThreadPoolExecutor() as pool:
+        while batch := list(islice(items, READ_AHEAD)):
+            for arrays, problem in pool.map(read, batch):
+                if problem:
+                    skipped.append(problem)
+                else:
+                    found += arrays
+                    files += 1
+            progress(files)
+    if files < MIN_PICTURES:
+        raise DataError(
+            f"{source} has {files} usable pictures; training needs at least {MIN_PICTURES}"
+            + (f" ({len(skipped)} files were skipped, the first: {skipped[0]})" if skipped else "")
+        )
+    return TrainingSet(np.stack(found), skipped, files)

@@ -1,0 +1,190 @@
+"""From trained networks to a prior on disk: integer tables, calibration, model card."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invcomp.codec import exact
+from invcomp.entropy.coder import Symbols
+from invcomp.entropy.tables import LevelTables, draw, fit, histogram, ideal_bits, smallest_bound
+from invcomp.errors import LossError
+from invcomp.inversion.losses import TERMS, build_loss
+from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.priors.files import GENERATOR, half, write_networks
+from invcomp.priors.info import CARD, PriorInfo
+from invcomp.training.config import TrainingConfig
+from invcomp.training.monitor import decode_held_out
+from invcomp.training.step import Networks
+
+TABLE_PICTURES = 3000
+HEADER_BYTES = 5.5  # header, checksum and half a byte of coder termination
+
+
+@dataclass(frozen=True)
+class About:
+    """What only the person who trains knows."""
+
+    name: str
+    domain: str
+    licence: str
+    data: str
+
+
+def store_as_half(networks: Networks) -> None:
+    """Round weights to fp16, as they will be stored, so that everything below is fitted to what decodes."""
+    for network in (networks.generator, networks.encoder, networks.critic):
+        stored = half(network)
+        network.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in stored.items()})
+
+
+def fit_tables(
+    networks: Networks, pictures: Tensor, say: Callable[[str], None] = lambda _: None
+) -> tuple[LevelTables, ...]:
+    """Integer tables for the rounded symbols of training pictures (N, 3, S, S) in [0, 1], at every rate index."""
+    arch = networks.generator.arch
+    aligned = arch.image_size is not None
+    by_rate: list[list[np.ndarray]] = []
+    for rate in range(arch.rates):
+        say(f"symbols at rate {rate}")
+        symbols, _ = decode_held_out(networks, pictures, rate)
+        by_rate.append([level.to(torch.int32).cpu().numpy() for level in symbols])
+    tables = []
+    for level in range(arch.levels):
+        bound = max(smallest_bound(rate[level]) for rate in by_rate)
+        tables.append(fit(np.stack([histogram(rate[level], bound, aligned) for rate in by_rate])))
+    return tuple(tables)
+
+
+def clamped(symbols: list[Tensor], tables: tuple[LevelTables, ...], picture: int) -> Symbols:
+    return [
+        level[picture].clamp(-table.bound, table.bound).to(torch.int32).cpu().numpy()
+        for level, table in zip(symbols, tables, strict=True)
+    ]
+
+
+def calibrate(
+    networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor
+) -> tuple[dict[str, list[float]], list[float], list[float]]:
+    """Held-out means at every rate index, encoder only: every loss term that can be had, file bytes, PSNR."""
+    device = held_out.device
+    terms = {}
+    for name in TERMS:
+        if name == "lpips-vgg":
+            continue  # half a gigabyte for a mean; `Codec.rate_weight` takes lpips-squeeze in its stead
+        try:
+            terms[name] = build_loss(name, lambda: networks.critic, device)
+            terms[name].reference(held_out[:1])
+        except LossError:
+            terms.pop(name, None)
+    means: dict[str, list[float]] = {name: [] for name in terms}
+    sizes, psnrs = [], []
+    for rate in range(networks.generator.arch.rates):
+        symbols, decoded = decode_held_out(networks, held_out, rate)
+        bits = [sum(ideal_bits(tables, clamped(symbols, tables, n), rate)) for n in range(len(held_out))]
+        sizes.append(float(np.mean(bits)) / 8 + HEADER_BYTES)
+        mse = (decoded - held_out).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
+        psnrs.append(float((-10 * mse.log10()).mean()))
+        for name, loss in terms.items():
+            values = [
+                loss.distance(d, loss.reference(h))
+                for d, h in zip(torch.split(decoded, 32), torch.split(held_out, 32), strict=True)
+            ]
+            means[name].append(float(torch.cat(values).mean()))
+    return means, sizes, psnrs
+
+
+def write_prior(
+    folder: Path,
+    networks: Networks,
+    config: TrainingConfig,
+    about: About,
+    pictures: np.ndarray,
+    held_out: np.ndarray,
+    provenance: dict[str, Any],
+    say: Callable[[str], None] = lambda _: None,
+) -> PriorInfo:
+    """Fit, calibrate and write a prior into `folder`. `pictures` and `held_out` are uint8 (N, 3, S, S)."""
+    device = next(networks.parameters()).device
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.permutation(len(pictures))[:TABLE_PICTURES])
+    x = torch.from_numpy(pictures[chosen]).to(device).float() / 255
+    y = torch.from_numpy(held_out).to(device).float() / 255
+    with exact():
+        store_as_half(networks)
+        tables = fit_tables(networks, x, say)
+        say("calibration on held-out pictures")
+        means, sizes, psnrs = calibrate(networks, tables, y)
+        hashes = write_networks(folder, networks.generator, tables, networks.encoder, networks.critic)
+        info = PriorInfo(
+            name=about.name,
+            id=hashes[GENERATOR],
+            domain=about.domain,
+            licence=about.licence,
+            lambdas=tuple(config.lambdas(networks.generator.arch.rates)),
+            distortion=config.distortion if not config.pure_gan else "100*mse + 0.1*critic",
+            term_means=means,
+            rate_bytes=sizes,
+            files=hashes,
+            training={"config": config.to_json(), "data": about.data, **provenance},
+            results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
+        )
+        middle = networks.generator.arch.rates // 2
+        shapes = networks.generator.arch.latent_shapes(*y.shape[2:])
+        levels = [torch.from_numpy(level).float().to(device) for level in draw(tables, middle, 64, shapes, seed=0)]
+        rates = torch.full((64,), float(middle), device=device)
+        with torch.no_grad():
+            drawn = networks.generator(levels, rates)
+    write_whole(folder / "samples.png", png_bytes(grid([to_image(p) for p in drawn], columns=16)))
+    write_whole(folder / "README.md", card(info, networks).encode())
+    write_whole(folder / CARD, info.to_json().encode())  # last: a folder without it is not a prior
+    return info
+
+
+def hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
+
+
+def card(info: PriorInfo, networks: Networks) -> str:
+    """The model card."""
+    arch, training = networks.generator.arch, info.training
+    config = training["config"]
+    size = f"{arch.image_size} x {arch.image_size} pixels" if arch.image_size else "any size"
+    millions = {
+        n: sum(p.numel() for p in m.parameters()) / 1e6
+        for n, m in (("generator", networks.generator), ("encoder", networks.encoder), ("critic", networks.critic))
+    }
+    rows = "\n".join(
+        f"| {rate} | {b:.0f} | {p:.2f} | {info.term_means['ssim'][rate]:.3f} |"
+        for rate, (b, p) in enumerate(zip(info.results["bytes"], info.results["psnr"], strict=True))
+    )
+    return f"""# Prior `{info.name}`: {info.domain}
+
+Pictures of {size}; prior id `{info.id[:16]}…`; licence: {info.licence}.
+Generator {millions["generator"]:.1f} M parameters,
+encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
+
+## Training
+
+- Data: {info.training["data"]}
+- {training["pictures"]:,} training pictures, {training["held_out"]} held out; {training["seen"]:,} pictures seen
+  ({training["seen"] / training["pictures"]:.1f} passes).
+- Hardware: {training["hardware"]}; {training["seconds"] / 3600:.2f} hours.
+- Loss: `{info.distortion}` + lambda * bits + {config["adversarial_weight"]} * adversarial
+  (relativistic, R1 and R2); the critic joins at {config["adversarial_start"]:.0%} of the run on.
+
+## Held-out pictures, encoder alone (0 steps of search), symbols rounded, integer tables
+
+| rate index | bytes | PSNR, dB | 1 - SSIM |
+|---|---|---|---|
+{rows}
+
+`samples.png` shows 64 pictures with all levels drawn from the tables.
+{training.get("limits", "")}"""

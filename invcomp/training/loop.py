@@ -1,0 +1,286 @@
+"""The training loop: pictures in, checkpoints and networks out."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invcomp.errors import LossError
+from invcomp.inversion.losses import build_loss, enlargement, parse_loss
+from invcomp.memory import keep_freed_memory
+from invcomp.priors.architecture import Architecture
+from invcomp.training.augment import augment
+from invcomp.training.checkpoint import Average, Checkpoint, average_over_processes
+from invcomp.training.config import TrainingConfig
+from invcomp.training.monitor import append_log, evaluate, write_grids
+from invcomp.training.step import Distortion, Networks, critic_step, generator_step
+
+WITHOUT_LPIPS = "100*mse + 0.1*critic"
+CROP = 5 / 8  # side of the crop that network terms of the distortion see, as a share of the picture's
+HELD_OUT = 128
+
+
+@dataclass(frozen=True)
+class Process:
+    """This process among those of `torchrun`; alone, number 0 of 1."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+
+@contextmanager
+def processes(device: str) -> Iterator[Process]:
+    """Join the processes started by `torchrun`, if any. `device`: auto, cpu, cuda, cuda:N."""
+    world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and world > 1:
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    if world == 1:
+        yield Process(0, 1, torch.device(device))
+        return
+    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield Process(rank, world, torch.device(device))
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a run reports after a step; figures are means since the last report on held-out pictures."""
+
+    seen: int
+    pictures_per_second: float
+    figures: dict[str, float]
+    level_bytes: list[float]
+    """Bytes by level, coarse to fine."""
+
+
+def choose_distortion(expression: str, say: Callable[[str], None]) -> str:
+    """The expression, or one without LPIPS if its weights cannot be had; that is said, and kept in the card."""
+    if any(name.startswith("lpips") for _, name in parse_loss(expression)):
+        try:
+            build_loss(
+                " + ".join(name for _, name in parse_loss(expression) if name.startswith("lpips")),
+                critic=lambda: None,  # type: ignore[arg-type, return-value]
+                device=torch.device("cpu"),
+            )
+        except LossError as error:
+            say(f"{error}. Training goes on with {WITHOUT_LPIPS!r}.")
+            return WITHOUT_LPIPS
+    return expression
+
+
+def make_distortion(config: TrainingConfig, networks: Networks, device: torch.device) -> Distortion:
+    parts = parse_loss(config.distortion)
+    heavy = [f"{w}*{name}" for w, name in parts if name.startswith("lpips") or name == "critic"]
+    light = [f"{w}*{name}" for w, name in parts if not (name.startswith("lpips") or name == "critic")]
+
+    def build(terms: list[str]) -> Any:
+        scale = enlargement(config.image_size)
+        return build_loss(" + ".join(terms) or "0*mse+1e-9*mse", lambda: networks.critic, device, lpips_scale=scale)
+
+    stride = networks.generator.arch.stride
+    crop = max(stride, round(config.image_size * CROP / stride) * stride)
+    pixels, heavy_loss = build(light), build(heavy)
+    if not heavy:
+        heavy_loss.parts = []
+    return Distortion(pixels, heavy_loss, crop, pictures=max(1, config.batch // 2))
+
+
+class Run:
+    """A training run: its networks, averages and optimisers, and how far it is."""
+
+    def __init__(self, arch: Architecture, config: TrainingConfig, process: Process, compiled: bool = False) -> None:
+        torch.manual_seed(config.seed)
+        self.arch, self.config, self.process = arch, config, process
+        self.seen, self.seconds = 0, 0.0
+        self.networks = Networks(arch).to(process.device).to(memory_format=torch.channels_last)
+        self.average = Average(self.networks.coding)
+        if compiled:
+            self.networks.critic.compile()
+            for level in (*self.networks.generator.levels, *self.networks.encoder.levels):
+                level.compile()
+        densities = list(self.networks.density.parameters())
+        steps = [p for name, p in self.networks.coding.named_parameters() if "log_step" in name]
+        special = {id(p) for p in (*densities, *steps)}
+        weights = [p for p in self.networks.coding.parameters() if id(p) not in special]
+        self.generator_optimiser = torch.optim.Adam(
+            [
+                {"params": weights, "factor": 1.0},
+                {"params": densities, "factor": config.density_learning_rate_factor},
+                {"params": steps, "factor": 5.0},
+            ],
+            betas=(0.9, 0.99),
+        )
+        self.critic_optimiser = torch.optim.Adam(self.networks.critic.parameters(), betas=(0.0, 0.99))
+        self.distortion = make_distortion(config, self.networks, process.device)
+        bf16 = process.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        self.autocast = torch.autocast(process.device.type, torch.bfloat16, enabled=bf16)
+
+    @property
+    def progress(self) -> float:
+        return self.seen / (1000 * self.config.kimg)
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            self.arch,
+            self.config,
+            self.seen,
+            self.seconds,
+            self.networks.state_dict(),
+            self.average.values,
+            [self.generator_optimiser.state_dict(), self.critic_optimiser.state_dict()],
+        )
+
+    def restore(self, state: Checkpoint) -> None:
+        self.seen, self.seconds = state.seen, state.seconds
+        self.networks.load_state_dict(state.networks)
+        for name, value in state.average.items():
+            self.average.values[name].copy_(value)
+        for optimiser, saved in zip((self.generator_optimiser, self.critic_optimiser), state.optimisers, strict=True):
+            optimiser.load_state_dict(saved)
+
+    def averaged(self) -> Networks:
+        """Networks with averaged weights, for judging and for keeping."""
+        networks = Networks(self.arch).to(self.process.device)
+        networks.coding.load_state_dict(self.average.values)
+        networks.critic.load_state_dict(self.networks.critic.state_dict())
+        return networks.eval().requires_grad_(False)
+
+    def step(self, pictures: Tensor, number: int) -> dict[str, Tensor]:
+        """The generator side, then the critic, on pictures (N, 3, H, W) in [0, 1]."""
+        config, networks, world = self.config, self.networks, self.process.world
+        factor = config.rate_factor(self.progress)
+        for group in self.generator_optimiser.param_groups:
+            group["lr"] = config.learning_rate * factor * group["factor"]
+        self.critic_optimiser.param_groups[0]["lr"] = config.critic_learning_rate * factor
+
+        networks.critic.requires_grad_(False)
+        with self.autocast:
+            result = generator_step(networks, self.distortion, config, pictures, self.progress)
+        self.generator_optimiser.zero_grad()
+        result.loss.backward()  # type: ignore[no-untyped-call]
+        average_over_processes(networks.coding.parameters(), world)
+        norm = torch.nn.utils.clip_grad_norm_(networks.coding.parameters(), config.gradient_clip)
+        self.generator_optimiser.step()
+        figures = {"gradient": norm.detach(), **result.figures}
+
+        if result.pairs is not None:
+            networks.critic.requires_grad_(True)
+            with self.autocast:
+                loss, more = critic_step(networks, config, result.pairs, number)
+            self.critic_optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            average_over_processes(networks.critic.parameters(), world)
+            self.critic_optimiser.step()
+            figures |= more
+        batch = len(pictures) * world
+        ramp = min(config.ema_kimg * 1000, max(self.seen, batch) * 0.1)
+        self.average.update(networks.coding, 0.5 ** (batch / ramp))
+        self.seen += batch
+        return figures
+
+
+class Stop:
+    """Becomes true on Ctrl-C or SIGTERM, so that the run ends with a checkpoint."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+    def listen(self) -> None:
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, self.ask)
+
+
+def batches(pictures: np.ndarray, config: TrainingConfig, process: Process, seen: int) -> Iterator[Tensor]:
+    """Augmented batches of this process for ever, (N, 3, H, W) in [0, 1]."""
+    rng = np.random.default_rng([config.seed, process.rank, seen])
+    n = max(1, config.batch // process.world)
+    while True:
+        order = rng.permutation(len(pictures))
+        for start in range(0, max(1, len(order) - n + 1), n):
+            chosen = torch.from_numpy(pictures[np.sort(order[start : start + n])]).to(process.device)
+            batch = chosen.float() / 255
+            batch = augment(batch, config.shift, config.zoom, config.degrees, config.colour)
+            yield batch.contiguous(memory_format=torch.channels_last)
+
+
+def train(
+    run: Run,
+    pictures: np.ndarray,
+    held_out: np.ndarray,
+    folder: Path,
+    report: Callable[[StepReport], None],
+    minutes: float = 5.0,
+) -> bool:
+    """Train until the schedule ends or a stop is asked for; True if it ended. Writes checkpoint, grids and log.
+
+    `pictures` and `held_out` are uint8 (N, 3, S, S). Every `minutes` the averaged networks are judged on held-out
+    pictures with real rounding.
+    """
+    keep_freed_memory()
+    config, process = run.config, run.process
+    torch.manual_seed(config.seed + 1000 * process.rank + run.seen)
+    stop = Stop()
+    stop.listen()
+    judged = torch.from_numpy(held_out[:HELD_OUT]).float().to(process.device) / 255
+    total = int(1000 * config.kimg)
+    source = batches(pictures, config, process, run.seen)
+    started, last_report, seen_at_start, seconds_before = time.monotonic(), time.monotonic(), run.seen, run.seconds
+    sums: dict[str, float] = {}
+    steps = number = 0
+
+    def judge() -> None:
+        averaged = run.averaged()
+        figures = evaluate(averaged, judged)
+        write_grids(averaged, judged, folder)
+        means = {key: value / max(1, steps) for key, value in sums.items()}
+        append_log(
+            folder,
+            {"seen": run.seen, "seconds": run.seconds, **means, "held_out": [asdict(f) for f in figures]},
+        )
+        run.checkpoint().save(folder)
+
+    while run.seen < total and not asked(stop, process):
+        for key, value in run.step(next(source), number).items():
+            sums[key] = sums.get(key, 0.0) + float(value)
+        steps, number = steps + 1, number + 1
+        run.seconds = seconds_before + time.monotonic() - started
+        if process.first:
+            pace = (run.seen - seen_at_start) / (time.monotonic() - started)
+            means = {key: value / steps for key, value in sums.items()}
+            report(StepReport(run.seen, pace, means, [means[k] for k in sorted(means) if k.startswith("bytes_level")]))
+            if time.monotonic() - last_report > 60 * minutes:
+                judge()
+                sums, steps, last_report = {}, 0, time.monotonic()
+    if process.first:
+        judge()
+    return run.seen >= total
+
+
+def asked(stop: Stop, process: Process) -> bool:
+    """Whether any process was asked to stop."""
+    if process.world == 1:
+        return stop.asked
+    flag = torch.tensor(float(stop.asked), device=process.device)
+    torch.distributed.all_reduce(flag)
+    return bool(flag > 0)

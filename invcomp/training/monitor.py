@@ -1,0 +1,83 @@
+"""What a run shows of itself: held-out figures with real rounding, sample and reconstruction grids, a log."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.training.step import Networks
+
+
+@dataclass(frozen=True)
+class RateFigures:
+    """Held-out figures at one rate index, encoder only, residuals rounded as in a file."""
+
+    rate: int
+    bytes: float
+    """Mean bytes by the smooth densities; the integer tables come later."""
+    level_bytes: list[float]
+    psnr: float
+    """Mean over pictures, dB."""
+
+
+def rounded(_level: int, residual: Tensor) -> Tensor:
+    return residual.round()
+
+
+@torch.no_grad()
+def decode_held_out(networks: Networks, pictures: Tensor, rate: int, batch: int = 64) -> tuple[list[Tensor], Tensor]:
+    """Rounded residuals by level, and decoded pictures (N, 3, H, W), of held-out pictures at a rate index."""
+    found: list[list[Tensor]] = []
+    decoded = []
+    for part in torch.split(pictures, batch):
+        rates = torch.full((len(part),), float(rate), device=part.device)
+        residuals, _ = networks.encoder(part, networks.generator, rates, rounded)
+        symbols = [r.round() for r in residuals]
+        decoded.append(networks.generator(symbols, rates).clamp(0, 1))
+        found.append(symbols)
+    return [torch.cat(level) for level in zip(*found, strict=True)], torch.cat(decoded)
+
+
+@torch.no_grad()
+def evaluate(networks: Networks, pictures: Tensor) -> list[RateFigures]:
+    """Figures at every rate index on held-out pictures (N, 3, H, W) in [0, 1]."""
+    figures = []
+    for rate in range(networks.generator.arch.rates):
+        symbols, decoded = decode_held_out(networks, pictures, rate)
+        rates = torch.full((len(pictures),), float(rate), device=pictures.device)
+        levels = [float(networks.density.bits(i, s, rates).mean()) / 8 for i, s in enumerate(symbols)]
+        psnr = -10 * (decoded - pictures).square().mean(dim=(1, 2, 3)).clamp(min=1e-10).log10()
+        figures.append(RateFigures(rate, sum(levels), levels, float(psnr.mean())))
+    return figures
+
+
+@torch.no_grad()
+def sample(networks: Networks, n: int, rate: float, height: int, width: int, device: torch.device) -> Tensor:
+    """`n` pictures (N, 3, H, W) with every level drawn from the densities."""
+    rates = torch.full((n,), rate, device=device)
+    shapes = networks.generator.arch.latent_shapes(height, width)
+    drawn = [networks.density.sample(i, torch.zeros(n, *shape, device=device), rates) for i, shape in enumerate(shapes)]
+    return networks.generator(drawn, rates).clamp(0, 1)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def write_grids(networks: Networks, pictures: Tensor, folder: Path) -> None:
+    """`samples.png`: drawn from the prior; `reconstructions.png`: originals and decoded pictures at three rates."""
+    last = networks.generator.arch.rates - 1
+    drawn = sample(networks, 32, last / 2, pictures.shape[2], pictures.shape[3], pictures.device)
+    write_whole(folder / "samples.png", png_bytes(grid([to_image(x) for x in drawn], columns=8)))
+    shown = pictures[:16]
+    rates = sorted({1, round(last / 2), last - 1})
+    rows = [shown, *(decode_held_out(networks, shown, rate)[1] for rate in rates)]
+    write_whole(
+        folder / "reconstructions.png", png_bytes(grid([to_image(x) for row in rows for x in row], columns=len(shown)))
+    )
+
+
+def append_log(folder: Path, entry: dict[str, Any]) -> None:
+    with (folder / "log.jsonl").open("a") as file:
+        file.write(json.dumps(entry) + "\n")
