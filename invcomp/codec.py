@@ -238,7 +238,10 @@ class Codec:
         width, height = self.coded_size(*self.picture_size(content, name), name)
         coded = [content.levels is None or bool(content.levels >> level & 1) for level in range(arch.levels)]
         shapes = arch.latent_shapes(height, width)
-        return content, coder.decode(tables, content.payload, shapes, content.rate, coded)
+        try:
+            return content, coder.decode(tables, content.payload, shapes, content.rate, coded)
+        except FormatError as error:
+            raise FormatError(f"{name} is damaged: {error}") from None
 
     def decompress(self, data: bytes, *, native: bool = False, name: str = "the file") -> Image.Image:
         """The bytes of a file → a picture of the original's, or (`native`) the prior's size. Raises `FormatError`."""

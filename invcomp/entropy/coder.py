@@ -4,13 +4,14 @@ The coder gets frequencies as whole numbers in float64. Its fixed-point probabil
 `floor(cumulative * (2**24 - A) / 2**16) + symbol`, which float64 computes exactly, so they do not depend on a machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from constriction import stream
 from numpy.typing import NDArray
 
 from invcomp.entropy.tables import LevelTables
+from invcomp.errors import FormatError
 
 Symbols = list[NDArray[np.int32]]
 """Integer symbols of every level, (C, H, W), coarse to fine."""
@@ -31,7 +32,14 @@ def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Se
             encoder.encode(level.ravel() + table.bound, model, table.frequencies().astype(np.float64)[rows])
     sealed = encoder.get_compressed().astype(">u4").tobytes()
     shapes = [level.shape for level in symbols]
-    return shorten(sealed, lambda payload: same(decode(tables, payload, shapes, rate, coded), symbols))
+
+    def decodes(payload: bytes) -> bool:
+        try:
+            return same(decode(tables, payload, shapes, rate, coded), symbols)
+        except FormatError:
+            return False
+
+    return shorten(sealed, decodes)
 
 
 def decode(
@@ -41,7 +49,10 @@ def decode(
     rate: int,
     coded: Sequence[bool],
 ) -> Symbols:
-    """The symbols of a payload. Total: any bytes give symbols within the tables' bounds."""
+    """The symbols of a payload. Any bytes give symbols within the tables' bounds, or a `FormatError`.
+
+    A few bit strings lie in the gaps that the coder's rounding leaves and stand for no symbol.
+    """
     padded = payload + bytes(-len(payload) % WORD)
     decoder = stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
     model = stream.model.Categorical(perfect=False)
@@ -49,7 +60,10 @@ def decode(
     for table, shape, present in zip(tables, shapes, coded, strict=True):
         if present:
             rows = table.chosen(rate, shape).ravel()
-            found = decoder.decode(model, table.frequencies().astype(np.float64)[rows])
+            try:
+                found = decoder.decode(model, table.frequencies().astype(np.float64)[rows])
+            except AssertionError:
+                raise FormatError("the payload stands for no symbols; get the file again") from None
             symbols.append((found - table.bound).astype(np.int32).reshape(shape))
         else:
             symbols.append(np.zeros(shape, dtype=np.int32))
@@ -60,14 +74,12 @@ def same(left: Symbols, right: Symbols) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-def shorten(sealed: bytes, decodes: object) -> bytes:
-    """The shortest payload that decodes to the same symbols as `sealed`.
+def shorten(sealed: bytes, decodes: Callable[[bytes], bool]) -> bytes:
+    """The shortest payload that `decodes` to the same symbols as `sealed`.
 
     A payload is a binary fraction; those that decode alike fill an interval that contains `sealed`. If it contains a
     number of n bytes, then `sealed` rounded down or rounded up to n bytes is one.
     """
-    assert callable(decodes)
-
     def rounded(n: int) -> list[bytes]:
         down = sealed[:n]
         up = int.from_bytes(down, "big") + 1

@@ -167,7 +167,7 @@ TERMS = (*FREE_TERMS, *LPIPS_TERMS)
 def parse_loss(expression: str) -> list[tuple[float, str]]:
     """`"1*mse + 0.5*critic"` → [(1.0, "mse"), (0.5, "critic")]; a missing weight is 1. Raises `LossError`."""
     parts = []
-    for text in re.split(r"(?<![eE])\+", expression):
+    for text in re.split(r"(?<![\d.][eE])\+", expression):
         weight, star, name = text.strip().rpartition("*")
         name = name.strip()
         if name not in TERMS:

@@ -23,7 +23,7 @@ class EncoderLevel(nn.Module):
         self.block = ResBlock(width)
         self.rate_bias = RateTable(torch.zeros(rates, width))
         self.merge = conv(width + generator_width, width, kernel=1)
-        self.to_residual = conv(width, channels, gain=1.4)
+        self.to_residual = conv(width, channels, gain=0.7)
 
     def forward(self, features: Tensor, h: Tensor, rate: Tensor) -> Tensor:
         """features (N, width, H, W), h (N, generator width, H, W), rate (N,) → (N, C, H, W), in units of z."""

@@ -21,9 +21,14 @@ class TrainingConfig:
 
     lambda_low: float = 3e-6
     """Rate weight (distortion per bit) at the last rate index: the largest files."""
-    lambda_high: float = 3e-3
+    lambda_high: float = 2e-3
     """Rate weight at rate index 0: the smallest files."""
     distortion: str = "100*mse + 1*lpips-squeeze"
+    opening: float = 0.15
+    """Share of the run over which the levels open, coarse to fine. Opened all at once, the finest level takes all
+    bits before the coarse ones have learned to use theirs, and they stay empty."""
+    rate_warmup: float = 0.1
+    """Share of the run over which lambda rises to its full value."""
     adversarial_weight: float = 0.05
     adversarial_start: float = 0.35
     """Share of the run after which the critic joins in."""
@@ -58,7 +63,15 @@ class TrainingConfig:
         """Lambda at every rate index."""
         return [math.exp(self.log_lambda(index / (rates - 1))) for index in range(rates)]
 
-    def rate_factor(self, progress: float) -> float:
+    def open_levels(self, progress: float, levels: int) -> int:
+        """How many levels, from the coarsest, are in use."""
+        return min(levels, 1 + int(progress / self.opening * (levels - 1))) if self.opening else levels
+
+    def rate_share(self, progress: float) -> float:
+        """Lambda as a share of its full value."""
+        return min(1.0, 0.05 + progress / self.rate_warmup) if self.rate_warmup else 1.0
+
+    def learning_rate_factor(self, progress: float) -> float:
         """Learning rates as a share of their peak: a linear rise, a plateau, a cosine fall over the last 60 %."""
         rise = min(1.0, progress / self.warmup) if self.warmup else 1.0
         fall = max(0.0, (progress - 0.4) / 0.6)

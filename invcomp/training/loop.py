@@ -166,7 +166,7 @@ class Run:
     def step(self, pictures: Tensor, number: int) -> dict[str, Tensor]:
         """The generator side, then the critic, on pictures (N, 3, H, W) in [0, 1]."""
         config, networks, world = self.config, self.networks, self.process.world
-        factor = config.rate_factor(self.progress)
+        factor = config.learning_rate_factor(self.progress)
         for group in self.generator_optimiser.param_groups:
             group["lr"] = config.learning_rate * factor * group["factor"]
         self.critic_optimiser.param_groups[0]["lr"] = config.critic_learning_rate * factor
@@ -206,9 +206,14 @@ class Stop:
     def ask(self, _signal: int, _frame: FrameType | None) -> None:
         self.asked = True
 
-    def listen(self) -> None:
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(kind, self.ask)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        before = {kind: signal.signal(kind, self.ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
 
 def batches(pictures: np.ndarray, config: TrainingConfig, process: Process, seen: int) -> Iterator[Tensor]:
@@ -241,7 +246,6 @@ def train(
     config, process = run.config, run.process
     torch.manual_seed(config.seed + 1000 * process.rank + run.seen)
     stop = Stop()
-    stop.listen()
     judged = torch.from_numpy(held_out[:HELD_OUT]).float().to(process.device) / 255
     total = int(1000 * config.kimg)
     source = batches(pictures, config, process, run.seen)
@@ -251,8 +255,9 @@ def train(
 
     def judge() -> None:
         averaged = run.averaged()
-        figures = evaluate(averaged, judged)
-        write_grids(averaged, judged, folder)
+        opened = config.open_levels(run.progress, run.arch.levels)
+        figures = evaluate(averaged, judged, opened)
+        write_grids(averaged, judged, folder, opened)
         means = {key: value / max(1, steps) for key, value in sums.items()}
         append_log(
             folder,
@@ -260,20 +265,22 @@ def train(
         )
         run.checkpoint().save(folder)
 
-    while run.seen < total and not asked(stop, process):
-        for key, value in run.step(next(source), number).items():
-            sums[key] = sums.get(key, 0.0) + float(value)
-        steps, number = steps + 1, number + 1
-        run.seconds = seconds_before + time.monotonic() - started
+    with stop.listening():
+        while run.seen < total and not asked(stop, process):
+            for key, value in run.step(next(source), number).items():
+                sums[key] = sums.get(key, 0.0) + float(value)
+            steps, number = steps + 1, number + 1
+            run.seconds = seconds_before + time.monotonic() - started
+            if process.first:
+                pace = (run.seen - seen_at_start) / (time.monotonic() - started)
+                means = {key: value / steps for key, value in sums.items()}
+                levels = [means[key] for key in sorted(means) if key.startswith("bytes_level")]
+                report(StepReport(run.seen, pace, means, levels))
+                if time.monotonic() - last_report > 60 * minutes:
+                    judge()
+                    sums, steps, last_report = {}, 0, time.monotonic()
         if process.first:
-            pace = (run.seen - seen_at_start) / (time.monotonic() - started)
-            means = {key: value / steps for key, value in sums.items()}
-            report(StepReport(run.seen, pace, means, [means[k] for k in sorted(means) if k.startswith("bytes_level")]))
-            if time.monotonic() - last_report > 60 * minutes:
-                judge()
-                sums, steps, last_report = {}, 0, time.monotonic()
-    if process.first:
-        judge()
+            judge()
     return run.seen >= total
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +25,36 @@ class RateFigures:
     """Mean over pictures, dB."""
 
 
-def rounded(_level: int, residual: Tensor) -> Tensor:
-    return residual.round()
+def rounded(opened: int | None, level: int, residual: Tensor) -> Tensor:
+    return residual.round() if opened is None or level < opened else torch.zeros_like(residual)
 
 
 @torch.no_grad()
-def decode_held_out(networks: Networks, pictures: Tensor, rate: int, batch: int = 64) -> tuple[list[Tensor], Tensor]:
-    """Rounded residuals by level, and decoded pictures (N, 3, H, W), of held-out pictures at a rate index."""
+def decode_held_out(
+    networks: Networks, pictures: Tensor, rate: int, opened: int | None = None, batch: int = 64
+) -> tuple[list[Tensor], Tensor]:
+    """Rounded residuals by level, and decoded pictures (N, 3, H, W), of held-out pictures at a rate index.
+
+    Levels from `opened` on, if given, are zero: early in a run they are not in use.
+    """
+    quantise = partial(rounded, opened)
     found: list[list[Tensor]] = []
     decoded = []
     for part in torch.split(pictures, batch):
         rates = torch.full((len(part),), float(rate), device=part.device)
-        residuals, _ = networks.encoder(part, networks.generator, rates, rounded)
-        symbols = [r.round() for r in residuals]
+        residuals, _ = networks.encoder(part, networks.generator, rates, quantise)
+        symbols = [quantise(level, r) for level, r in enumerate(residuals)]
         decoded.append(networks.generator(symbols, rates).clamp(0, 1))
         found.append(symbols)
     return [torch.cat(level) for level in zip(*found, strict=True)], torch.cat(decoded)
 
 
 @torch.no_grad()
-def evaluate(networks: Networks, pictures: Tensor) -> list[RateFigures]:
+def evaluate(networks: Networks, pictures: Tensor, opened: int | None = None) -> list[RateFigures]:
     """Figures at every rate index on held-out pictures (N, 3, H, W) in [0, 1]."""
     figures = []
     for rate in range(networks.generator.arch.rates):
-        symbols, decoded = decode_held_out(networks, pictures, rate)
+        symbols, decoded = decode_held_out(networks, pictures, rate, opened)
         rates = torch.full((len(pictures),), float(rate), device=pictures.device)
         levels = [float(networks.density.bits(i, s, rates).mean()) / 8 for i, s in enumerate(symbols)]
         psnr = -10 * (decoded - pictures).square().mean(dim=(1, 2, 3)).clamp(min=1e-10).log10()
@@ -65,14 +72,14 @@ def sample(networks: Networks, n: int, rate: float, height: int, width: int, dev
 
 
 @torch.no_grad()
-def write_grids(networks: Networks, pictures: Tensor, folder: Path) -> None:
+def write_grids(networks: Networks, pictures: Tensor, folder: Path, opened: int | None = None) -> None:
     """`samples.png`: drawn from the prior; `reconstructions.png`: originals and decoded pictures at three rates."""
     last = networks.generator.arch.rates - 1
     drawn = sample(networks, 32, last / 2, pictures.shape[2], pictures.shape[3], pictures.device)
     write_whole(folder / "samples.png", png_bytes(grid([to_image(x) for x in drawn], columns=8)))
     shown = pictures[:16]
     rates = sorted({1, round(last / 2), last - 1})
-    rows = [shown, *(decode_held_out(networks, shown, rate)[1] for rate in rates)]
+    rows = [shown, *(decode_held_out(networks, shown, rate, opened)[1] for rate in rates)]
     write_whole(
         folder / "reconstructions.png", png_bytes(grid([to_image(x) for row in rows for x in row], columns=len(shown)))
     )

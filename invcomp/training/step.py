@@ -60,8 +60,10 @@ class Distortion:
         return total
 
 
-def quantise(hard: Tensor, _level: int, residual: Tensor) -> Tensor:
-    """Straight-through rounding where `hard` (N, 1, 1, 1) is set, uniform noise elsewhere."""
+def quantise(hard: Tensor, opened: int, level: int, residual: Tensor) -> Tensor:
+    """Straight-through rounding where `hard` (N, 1, 1, 1) is set, uniform noise elsewhere; zero where not yet opened."""
+    if level >= opened:
+        return torch.zeros_like(residual)
     noisy = residual + torch.rand_like(residual) - 0.5
     rounded = residual + (residual.round() - residual).detach()
     return torch.where(hard, rounded, noisy)
@@ -94,7 +96,7 @@ def generator_step(
     rate = torch.rand(n, device=device) * (arch.rates - 1)
     share = rate / (arch.rates - 1)
     log_lambda = config.log_lambda(0.0) + share * (config.log_lambda(1.0) - config.log_lambda(0.0))
-    rate_weight = log_lambda.exp()
+    rate_weight = log_lambda.exp() * config.rate_share(progress)
     adversarial = config.pure_gan or (config.adversarial_weight > 0 and progress >= config.adversarial_start)
 
     if config.pure_gan:
@@ -103,11 +105,12 @@ def generator_step(
         fakes, reals = networks.generator(drawn, rate), pictures
         loss, figures = torch.zeros((), device=device), {}
     else:
+        opened = config.open_levels(progress, arch.levels)
         hard = torch.rand(n, 1, 1, 1, device=device) < (0.5 if progress >= config.rounding_start else 0.0)
-        residuals, decoded = networks.encoder(pictures, networks.generator, rate, partial(quantise, hard))
+        residuals, decoded = networks.encoder(pictures, networks.generator, rate, partial(quantise, hard, opened))
         bits = [
             networks.density.bits(level, residual + torch.rand_like(residual) - 0.5, rate)
-            for level, residual in enumerate(residuals)
+            for level, residual in enumerate(residuals[:opened])
         ]
         distances = distortion(decoded, pictures)
         # low lambdas have small losses: the weight lets every rate pull about equally

@@ -1,0 +1,102 @@
+"""The search: never worse than its start, the same for the same seed, better with more steps."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invcomp.codec import Codec
+from invcomp.entropy.tables import ideal_bits
+from invcomp.errors import UsageError
+from invcomp.inversion.rate import CodeLengths
+from invcomp.inversion.relaxations import RELAXATIONS, straight_through, uniform_noise
+
+LOSS = "100*mse"
+
+
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+@pytest.mark.parametrize("quality", [0, 50, 100])
+def test_no_picture_ends_worse_than_it_started(
+    tiny: Codec, held_out: list[Image.Image], relaxation: str, quality: float
+) -> None:
+    for loss in (LOSS, "1*l1", "critic"):
+        for result in tiny.compress_batch(held_out, quality=quality, steps=20, relaxation=relaxation, loss=loss):
+            assert result.objective <= result.start_objective
+
+
+def test_the_search_lowers_the_objective(tiny: Codec, held_out: list[Image.Image]) -> None:
+    results = tiny.compress_batch(held_out, steps=60, loss=LOSS)
+    assert np.mean([r.objective for r in results]) < 0.97 * np.mean([r.start_objective for r in results])
+
+
+def test_the_objective_is_that_of_the_decoded_file(tiny: Codec, held_out: list[Image.Image]) -> None:
+    """lambda * bits + distortion, computed again from the file alone."""
+    for image, result in zip(held_out, tiny.compress_batch(held_out, steps=10, loss=LOSS), strict=True):
+        _, symbols = tiny.read(result.data)
+        assert sum(ideal_bits(tiny.prior.tables, symbols, result.rate)) == pytest.approx(result.ideal_bits)
+        painted = tiny.paint([symbols], [result.rate])[0]
+        distortion = 100 * float((painted - tiny.to_coded(image)).square().mean())
+        assert distortion == pytest.approx(result.distortion, rel=1e-3)
+        weight = tiny.rate_weight(LOSS, 40 / 100 * (tiny.prior.arch.rates - 1))
+        assert result.objective == pytest.approx(weight * result.ideal_bits + distortion, rel=1e-3)
+
+
+def test_the_same_seed_gives_the_same_file(tiny: Codec, held_out: list[Image.Image]) -> None:
+    def compress(seed: int) -> bytes:
+        return tiny.compress(held_out[0], steps=12, relaxation="uniform-noise", seed=seed, loss=LOSS)
+
+    assert compress(1) == compress(1)
+
+
+def test_more_quality_gives_larger_and_better_files(tiny: Codec, held_out: list[Image.Image]) -> None:
+    found = [tiny.compress_batch(held_out, quality=q, steps=10, loss=LOSS) for q in (0, 50, 100)]
+    sizes = [np.mean([r.bytes for r in results]) for results in found]
+    distortions = [np.mean([r.distortion for r in results]) for results in found]
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert distortions[0] > distortions[1] > distortions[2]
+
+
+def test_code_lengths_are_those_of_the_tables_at_whole_numbers(tiny: Codec) -> None:
+    shapes = tiny.prior.arch.latent_shapes(32, 32)
+    lengths = CodeLengths(tiny.prior.tables, [2], shapes)
+    rng = np.random.default_rng(0)
+    for level, (table, shape) in enumerate(zip(tiny.prior.tables, shapes, strict=True)):
+        symbols = rng.integers(-table.bound, table.bound + 1, size=shape).astype(np.int32)
+        bits = lengths.bits(level, torch.from_numpy(symbols)[None].float()).sum()
+        assert float(bits) == pytest.approx(ideal_bits([table], [symbols], 2)[0], rel=1e-5)
+
+
+def test_the_rate_pulls_to_zero_from_both_sides(tiny: Codec) -> None:
+    shapes = tiny.prior.arch.latent_shapes(32, 32)
+    lengths = CodeLengths(tiny.prior.tables, [0], shapes)
+    for start in (0.3, -0.3):
+        values = torch.full((1, *shapes[-1]), start, requires_grad=True)
+        (gradient,) = torch.autograd.grad(lengths.bits(len(shapes) - 1, values).sum(), values)
+        assert (gradient.sign() == np.sign(start)).float().mean() > 0.95
+
+
+def test_relaxations_are_what_they_are_called() -> None:
+    values = torch.tensor([[[[0.4, -1.6, 2.5]]]], requires_grad=True)
+    random = torch.Generator().manual_seed(0)
+    rounded = straight_through(values, random)
+    assert torch.equal(rounded, values.round())
+    assert torch.autograd.grad(rounded.sum(), values)[0].eq(1).all()
+    noise = torch.cat([uniform_noise(values, random) - values for _ in range(500)])
+    assert noise.min() >= -0.5
+    assert noise.max() <= 0.5
+    assert noise.abs().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": -1}, "0 or more"),
+        ({"relaxation": "magic"}, "straight-through, uniform-noise"),
+        ({"quality": 101}, "between 0 and 100"),
+        ({"quality": float("nan")}, "between 0 and 100"),
+        ({"batch_size": 0}, "1 or more"),
+    ],
+)
+def test_wrong_arguments_are_refused(tiny: Codec, held_out: list[Image.Image], options: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        tiny.compress_batch(held_out, **options)
