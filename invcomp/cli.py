@@ -349,6 +349,7 @@ def train_prior(
     domain: Annotated[str, typer.Option(help="What its pictures show, for the card.")] = "not stated",
     licence: Annotated[str, typer.Option(help="Licence, for the card.")] = "not stated",
     data_note: Annotated[str | None, typer.Option(help="What it is trained on, for the card.")] = None,
+    limits: Annotated[str, typer.Option(help="What it cannot do, for the card.")] = "not stated",
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run whose checkpoint lies in the folder.")
     ] = False,
@@ -379,6 +380,7 @@ def train_prior(
                 domain=domain,
                 licence=licence,
                 data_note=data_note,
+                limits=limits,
                 resume=resume,
                 minutes=minutes,
                 seed=seed,

@@ -1,6 +1,6 @@
 """Compress the example faces, decompress them, and lay originals and results side by side in `demo/`.
 
-    make demo        (or: python scripts/demo.py)
+make demo        (or: python scripts/demo.py)
 """
 
 import argparse

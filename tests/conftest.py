@@ -55,6 +55,7 @@ def request(data: Path, output: Path, **changes: object) -> Request:
         "domain": "test pictures",
         "licence": "none",
         "data_note": None,
+        "limits": "not stated",
         "resume": False,
         "minutes": 60.0,
         "seed": 0,

@@ -80,6 +80,7 @@ def shorten(sealed: bytes, decodes: Callable[[bytes], bool]) -> bytes:
     A payload is a binary fraction; those that decode alike fill an interval that contains `sealed`. If it contains a
     number of n bytes, then `sealed` rounded down or rounded up to n bytes is one.
     """
+
     def rounded(n: int) -> list[bytes]:
         down = sealed[:n]
         up = int.from_bytes(down, "big") + 1

@@ -89,15 +89,18 @@ def fit(histograms: NDArray[np.int64], bank: int = BANK, rounds: int = 12) -> Le
     order = np.argsort(spread, kind="stable")
     assignment = np.empty(len(counts), dtype=np.int64)
     assignment[order] = np.arange(len(counts)) * min(bank, len(counts)) // len(counts)
+
+    def pool(assignment: NDArray[np.int64]) -> NDArray[np.float64]:
+        order = np.argsort(assignment, kind="stable")
+        starts = np.searchsorted(assignment[order], np.arange(assignment.max() + 1))
+        sums: NDArray[np.float64] = np.add.reduceat(counts[order], starts, axis=0)
+        return sums
+
     for _ in range(rounds):
-        tables = assignment.max() + 1
-        pooled = np.zeros((tables, symbols))
-        np.add.at(pooled, assignment, counts)
+        pooled = pool(assignment)
         assignment = (counts @ -np.log2(smooth(pooled)).T).argmin(axis=1)
         _, assignment = np.unique(assignment, return_inverse=True)
-    pooled = np.zeros((assignment.max() + 1, symbols))
-    np.add.at(pooled, assignment, counts)
-    return LevelTables(integer_frequencies(smooth(pooled)), assignment.reshape(grid).astype(np.uint8))
+    return LevelTables(integer_frequencies(smooth(pool(assignment))), assignment.reshape(grid).astype(np.uint8))
 
 
 def ideal_bits(tables: Sequence[LevelTables], symbols: Sequence[NDArray[np.int32]], rate: int) -> list[float]:

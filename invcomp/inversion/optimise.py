@@ -5,7 +5,7 @@ symbols. The best candidate seen is kept, so a search never ends worse than it s
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -23,24 +23,29 @@ DECAY_FIRST, DECAY_SECOND, EPSILON = 0.9, 0.95, 1e-12
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a search runs. Learning rates are in symbols a step for a symbol whose gradient is the level's RMS."""
+    """How a search runs. Learning rates are in symbols a step for a symbol whose gradient is the level's RMS.
+
+    `steps` is the most; a picture whose best candidate no longer improves takes smaller steps, and leaves the batch
+    when they have become too small to matter.
+    """
 
     steps: int = 500
     relaxation: str = "straight-through"
-    learning_rate: float = 0.03
-    level_factors: tuple[float, ...] = (1.0,)
-    """Factors on the learning rate, coarse to fine; the last one holds for all finer levels."""
-    judge_every: int = 10
+    learning_rate: float = 0.3
+    judge_every: int = 5
     """Steps between judging rounded candidates, where the relaxation does not do so itself."""
+    patience: int = 15
+    """Steps without improvement after which a picture's steps are halved."""
+    improvement: float = 5e-4
+    """What counts as one, as a share of the objective."""
+    smallest: float = 1 / 20
+    """Share of the learning rate below which a picture has converged."""
     seed: int = 0
-
-    def factor(self, level: int) -> float:
-        return self.level_factors[min(level, len(self.level_factors) - 1)]
 
     def learning_rate_at(self, step: int) -> float:
         """A short rise, then a linear fall to a twentieth."""
         progress = step / max(1, self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / 10) * max(0.05, 1 - progress)
+        return self.learning_rate * min(1.0, (step + 1) / 5) * max(0.05, 1 - progress)
 
 
 def check(schedule: Schedule) -> None:
@@ -92,56 +97,73 @@ class Search:
         self.rate, self.rate_weight = rate, rate_weight
         self.references = loss.reference(pictures)
 
-    def cost(self, values: list[Tensor], given: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Bits (N,) of `values`, and distortion (N,) of the pictures made from `given`."""
-        bits = torch.stack(
-            [self.lengths.bits(level, value).sum(dim=(1, 2, 3)) for level, value in enumerate(values)]
-        ).sum(dim=0)
-        return bits, self.loss.distance(self.generator(given, self.rate), self.references)
+    def narrow(self, chosen: Tensor) -> None:
+        """Go on with the pictures `chosen` (M,) alone."""
+        self.rate, self.rate_weight = self.rate[chosen], self.rate_weight[chosen]
+        self.references = select(self.references, chosen)
+        self.lengths.narrow(chosen)
+
+    def bits(self, values: list[Tensor]) -> Tensor:
+        """Code lengths (N,) of continuous symbols."""
+        levels = [self.lengths.bits(level, value).sum(dim=(1, 2, 3)) for level, value in enumerate(values)]
+        return torch.stack(levels).sum(dim=0)
+
+    def distortion(self, symbols: list[Tensor]) -> Tensor:
+        """Distances (N,) of the pictures that the generator makes of symbols."""
+        return self.loss.distance(self.generator(symbols, self.rate), self.references)
 
     @torch.no_grad()
-    def judge(self, values: list[Tensor]) -> Candidate:
-        """Round and judge."""
+    def judge(self, values: list[Tensor], distortion: Tensor | None = None) -> Candidate:
+        """Round and judge; `distortion` (N,), if the rounded symbols' is known already."""
         symbols = [value.round() for value in values]
-        bits, distortion = self.cost(symbols, symbols)
+        bits = self.bits(symbols)
+        distortion = self.distortion(symbols) if distortion is None else distortion.detach()
         return Candidate(symbols, bits, distortion, self.rate_weight * bits + distortion)
 
     def run(self, start: list[Tensor], schedule: Schedule, report: Callable[[int], None] = lambda _: None) -> Found:
-        """Search from continuous symbols `start` [(N, C, H, W)]."""
+        """Search from continuous symbols `start` [(N, C, H, W)]. The batch shrinks as pictures converge."""
         keep_freed_memory()
         check(schedule)
         bounds = self.lengths.bounds
-        values = [v.detach().clamp(-b, b).clone().requires_grad_() for v, b in zip(start, bounds, strict=True)]
+        values = [v.detach().clamp(-b, b).requires_grad_() for v, b in zip(start, bounds, strict=True)]
         relax = RELAXATIONS[schedule.relaxation]
         rounds_itself = schedule.relaxation == "straight-through"
         random = torch.Generator(device=self.rate.device).manual_seed(schedule.seed)
         first = self.judge(values)
-        best = replace(first, symbols=[s.clone() for s in first.symbols])
+        best = select(first, torch.arange(len(self.rate), device=self.rate.device))
+        active = torch.arange(len(self.rate), device=self.rate.device)
         moments = [ScaledSteps(v) for v in values]
+        scale, stale = torch.ones_like(self.rate), torch.zeros_like(self.rate)
         for step in range(schedule.steps):
             given = [relax(v, random) for v in values]
-            bits, distortion = self.cost(values, given)
-            objective = self.rate_weight * bits + distortion
+            distortion = self.distortion(given)
+            objective = self.rate_weight * self.bits(values) + distortion
             gradients = torch.autograd.grad(objective.sum(), values)
-            if rounds_itself:
-                self.keep_better(best, [g.detach() for g in given], distortion.detach())
             with torch.no_grad():
-                rate = schedule.learning_rate_at(step)
-                for level, (value, gradient, moment) in enumerate(zip(values, gradients, moments, strict=True)):
-                    value -= rate * schedule.factor(level) * moment.direction(gradient)
-                    value.clamp_(-bounds[level], bounds[level])
-            if not rounds_itself and (step + 1) % schedule.judge_every == 0:
-                keep(best, self.judge(values))
+                judged_steps = 1 if rounds_itself else schedule.judge_every
+                if (step + 1) % judged_steps == 0:
+                    candidate = self.judge(values, distortion if rounds_itself else None)
+                    gain = keep(best, candidate, active)
+                    stale = torch.where(gain > schedule.improvement, 0.0, stale + judged_steps)
+                    scale = torch.where(stale >= schedule.patience, scale / 2, scale)
+                    stale = torch.where(stale >= schedule.patience, 0.0, stale)
+                length = schedule.learning_rate_at(step) * scale.view(-1, 1, 1, 1)
+                for value, gradient, moment, bound in zip(values, gradients, moments, bounds, strict=True):
+                    value -= length * moment.direction(gradient)
+                    value.clamp_(-bound, bound)
             report(step + 1)
-        if schedule.steps:
-            keep(best, self.judge(values))
+            going = (scale >= schedule.smallest).nonzero().flatten()
+            if len(going) < len(active):
+                if not len(going):
+                    break
+                active, scale, stale = active[going], scale[going], stale[going]
+                values = [v.detach()[going].requires_grad_() for v in values]
+                moments = select(moments, going)
+                self.narrow(going)
+        else:
+            if schedule.steps:
+                keep(best, self.judge(values), active)
         return Found(best, first)
-
-    @torch.no_grad()
-    def keep_better(self, best: Candidate, symbols: list[Tensor], distortion: Tensor) -> None:
-        """Keep rounded symbols whose distortion is known already."""
-        bits = torch.stack([self.lengths.bits(i, s).sum(dim=(1, 2, 3)) for i, s in enumerate(symbols)]).sum(dim=0)
-        keep(best, Candidate(symbols, bits, distortion, self.rate_weight * bits + distortion))
 
 
 class ScaledSteps:
@@ -156,6 +178,9 @@ class ScaledSteps:
         self.second = torch.zeros(len(like), 1, 1, 1, device=like.device)
         self.steps = 0
 
+    def narrow(self, chosen: Tensor) -> None:
+        self.first, self.second = self.first[chosen], self.second[chosen]
+
     def direction(self, gradient: Tensor) -> Tensor:
         """(N, C, H, W) gradients → steps of about unit RMS over a level."""
         self.steps += 1
@@ -166,14 +191,29 @@ class ScaledSteps:
         return first / (second + EPSILON).sqrt()
 
 
-def keep(best: Candidate, new: Candidate) -> None:
-    """Take over the pictures of `new` whose objective is lower."""
-    better = new.objective < best.objective
-    if not bool(better.any()):
-        return
-    pick: Any = better.view(-1, 1, 1, 1)
-    for level, symbols in enumerate(new.symbols):
-        best.symbols[level] = torch.where(pick, symbols, best.symbols[level])
-    best.bits = torch.where(better, new.bits, best.bits)
-    best.distortion = torch.where(better, new.distortion, best.distortion)
-    best.objective = torch.where(better, new.objective, best.objective)
+def keep(best: Candidate, new: Candidate, rows: Tensor) -> Tensor:
+    """Take over the pictures of `new` that are better; `rows` (M,) says which of `best` they are.
+
+    Gives the improvement as a share of the objective, (M,), negative where there is none.
+    """
+    gain = 1 - new.objective / best.objective[rows]
+    better = (gain > 0).nonzero().flatten()
+    if len(better):
+        at = rows[better]
+        for level, symbols in enumerate(new.symbols):
+            best.symbols[level][at] = symbols[better]
+        for name in ("bits", "distortion", "objective"):
+            getattr(best, name)[at] = getattr(new, name)[better]
+    return gain
+
+
+def select(nested: Any, chosen: Tensor) -> Any:
+    """The pictures `chosen` (M,) of every tensor (N, ...) in nested lists and dataclasses, copied."""
+    if isinstance(nested, Tensor):
+        return nested[chosen]
+    if isinstance(nested, list):
+        return [select(item, chosen) for item in nested]
+    if isinstance(nested, Candidate):
+        return Candidate(**{field.name: select(getattr(nested, field.name), chosen) for field in fields(nested)})
+    nested.narrow(chosen)
+    return nested

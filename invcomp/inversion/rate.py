@@ -29,6 +29,10 @@ class CodeLengths:
         self.offsets = [x.to(device) for x in self.offsets]
         return self
 
+    def narrow(self, chosen: Tensor) -> None:
+        """Go on with the pictures `chosen` (M,) alone."""
+        self.offsets = [x[chosen] for x in self.offsets]
+
     def bits(self, level: int, values: Tensor) -> Tensor:
         """Values (N, C, H, W), clamped to the bounds → bits (N, C, H, W), differentiable."""
         bound = self.bounds[level]

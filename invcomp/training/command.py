@@ -43,6 +43,7 @@ class Request:
     domain: str
     licence: str
     data_note: str | None
+    limits: str
     resume: bool
     minutes: float
     seed: int
@@ -81,7 +82,9 @@ def run_training(request: Request, say: Callable[[str], None]) -> None:
             request.output,
             run.averaged(),
             config,
-            About(request.name, request.domain, request.licence, request.data_note or request.data.name),
+            About(
+                request.name, request.domain, request.licence, request.data_note or request.data.name, request.limits
+            ),
             pictures,
             held_out,
             {

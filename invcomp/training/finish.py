@@ -22,7 +22,7 @@ from invcomp.training.config import TrainingConfig
 from invcomp.training.monitor import decode_held_out
 from invcomp.training.step import Networks
 
-TABLE_PICTURES = 3000
+TABLE_PICTURES = 2000
 HEADER_BYTES = 5.5  # header, checksum and half a byte of coder termination
 
 
@@ -34,6 +34,7 @@ class About:
     domain: str
     licence: str
     data: str
+    limits: str = "Not stated: look at decoded pictures of your own before relying on it."
 
 
 def store_as_half(networks: Networks) -> None:
@@ -79,7 +80,7 @@ def calibrate(
             continue  # half a gigabyte for a mean; `Codec.rate_weight` takes lpips-squeeze in its stead
         try:
             terms[name] = build_loss(name, lambda: networks.critic, device)
-            terms[name].reference(held_out[:1])
+            terms[name].distance(held_out[:1], terms[name].reference(held_out[:1]))
         except LossError:
             terms.pop(name, None)
     means: dict[str, list[float]] = {name: [] for name in terms}
@@ -131,7 +132,7 @@ def write_prior(
             term_means=means,
             rate_bytes=sizes,
             files=hashes,
-            training={"config": config.to_json(), "data": about.data, **provenance},
+            training={"config": config.to_json(), "data": about.data, "limits": about.limits, **provenance},
             results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
         )
         middle = networks.generator.arch.rates // 2
@@ -187,4 +188,8 @@ encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
 {rows}
 
 `samples.png` shows 64 pictures with all levels drawn from the tables.
-{training.get("limits", "")}"""
+
+## What it cannot do
+
+{training["limits"]}
+"""

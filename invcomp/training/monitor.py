@@ -42,9 +42,9 @@ def decode_held_out(
     decoded = []
     for part in torch.split(pictures, batch):
         rates = torch.full((len(part),), float(rate), device=part.device)
-        residuals, _ = networks.encoder(part, networks.generator, rates, quantise)
+        residuals, pictures_of_rounded = networks.encoder(part, networks.generator, rates, quantise)
         symbols = [quantise(level, r) for level, r in enumerate(residuals)]
-        decoded.append(networks.generator(symbols, rates).clamp(0, 1))
+        decoded.append(pictures_of_rounded.clamp(0, 1))
         found.append(symbols)
     return [torch.cat(level) for level in zip(*found, strict=True)], torch.cat(decoded)
 
@@ -56,7 +56,7 @@ def evaluate(networks: Networks, pictures: Tensor, opened: int | None = None) ->
     for rate in range(networks.generator.arch.rates):
         symbols, decoded = decode_held_out(networks, pictures, rate, opened)
         rates = torch.full((len(pictures),), float(rate), device=pictures.device)
-        levels = [float(networks.density.bits(i, s, rates).mean()) / 8 for i, s in enumerate(symbols)]
+        levels = [float(networks.density.bits(i, s, rates).mean()) / 8 for i, s in enumerate(symbols[:opened])]
         psnr = -10 * (decoded - pictures).square().mean(dim=(1, 2, 3)).clamp(min=1e-10).log10()
         figures.append(RateFigures(rate, sum(levels), levels, float(psnr.mean())))
     return figures

@@ -61,7 +61,7 @@ class Distortion:
 
 
 def quantise(hard: Tensor, opened: int, level: int, residual: Tensor) -> Tensor:
-    """Straight-through rounding where `hard` (N, 1, 1, 1) is set, uniform noise elsewhere; zero where not yet opened."""
+    """Straight-through rounding where `hard` (N, 1, 1, 1) is set, uniform noise elsewhere; zero in unopened levels."""
     if level >= opened:
         return torch.zeros_like(residual)
     noisy = residual + torch.rand_like(residual) - 0.5

@@ -1,0 +1,256 @@
+"""Training: data of every kind, interruption and resumption, the variants, several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invcomp.codec import Codec
+from invcomp.errors import DataError, LossError, OutputError, UsageError
+from invcomp.inversion import losses
+from invcomp.priors.architecture import from_preset
+from invcomp.training.adversarial import gradient_penalty
+from invcomp.training.augment import augment, augment_for_critic
+from invcomp.training.checkpoint import NAME, Checkpoint
+from invcomp.training.command import run_training
+from invcomp.training.config import TrainingConfig
+from invcomp.training.data import load_training_set
+from invcomp.training.density import Density
+from invcomp.training.loop import WITHOUT_LPIPS, choose_distortion
+from tests.conftest import CRITIC_ONLY, request, windows
+
+SILENT = lambda _: None  # noqa: E731
+
+
+def test_folder_zip_and_tar_give_the_same_pictures(picture_folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive, tarfile.open(tmp_path / "set.tar.gz", "w:gz") as tar:
+        for path in sorted(picture_folder.iterdir()):
+            archive.write(path, path.name)
+            tar.add(path, path.name)
+    found = [
+        load_training_set(source, 16, aligned=True).pictures
+        for source in (picture_folder, tmp_path / "set.zip", tmp_path / "set.tar.gz")
+    ]
+    assert found[0].shape == (120, 3, 16, 16)
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def test_broken_files_are_skipped_and_listed(picture_folder: Path, tmp_path: Path) -> None:
+    for path in picture_folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "broken.jpg").write_text("no picture")
+    found = load_training_set(tmp_path, 16, aligned=True)
+    assert found.files == 120
+    assert found.skipped == ["broken.jpg is not a picture that Pillow can read"]
+
+
+def test_too_few_pictures_are_an_error(tmp_path: Path) -> None:
+    for index, image in enumerate(windows(3)):
+        image.save(tmp_path / f"{index}.png")
+    with pytest.raises(DataError, match="3 usable pictures; training needs at least 100"):
+        load_training_set(tmp_path, 16, aligned=True)
+
+
+def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("text")
+    for path, words in ((tmp_path / "no", "does not exist"), (tmp_path / "text.txt", "neither a folder nor")):
+        with pytest.raises(DataError, match=words):
+            load_training_set(path, 16, aligned=True)
+
+
+def test_crops_of_a_free_prior_come_from_all_over_a_picture(tmp_path: Path) -> None:
+    for index in range(100):
+        windows(1, side=80)[0].save(tmp_path / f"{index}.png")
+    assert load_training_set(tmp_path, 32, aligned=False).pictures.shape == (400, 3, 32, 32)
+
+
+def test_augmentation_keeps_range_and_shape() -> None:
+    x = torch.rand(8, 3, 32, 32)
+    y = augment(x, shift=0.1, zoom=0.1, degrees=10, colour=0.2)
+    assert y.shape == x.shape
+    assert y.min() >= 0
+    assert y.max() <= 1
+    a, b = augment_for_critic(x, x)
+    assert torch.equal(a, b)
+
+
+def test_without_amounts_augmentation_only_flips() -> None:
+    x = torch.rand(16, 3, 16, 16)
+    y = augment(x, shift=0, zoom=0, degrees=0, colour=0)
+    for before, after in zip(x, y, strict=True):
+        assert min((before - after).abs().max(), (before.flip(2) - after).abs().max()) < 1e-4
+
+
+def test_densities_are_probabilities_with_gradients_in_the_tails() -> None:
+    density = Density(from_preset("tiny", 16))
+    rate = torch.tensor([2.5])
+    values = torch.arange(-60.0, 61.0)
+    bits = torch.stack([density.bits(0, torch.full((1, 1, 1, 1), float(v)), rate)[0] for v in values])
+    per_symbol = bits / density.scale(0, rate).numel()
+    assert float((2.0 ** -per_symbol.detach()).sum()) == pytest.approx(1, abs=1e-3)
+    far = torch.full((1, 8, 4, 4), 50.0, requires_grad=True)
+    assert torch.autograd.grad(density.bits(0, far, rate).sum(), far)[0].min() > 0.1
+
+
+def test_gradient_penalty_of_a_linear_critic_is_its_squared_weight() -> None:
+    weight = torch.rand(3, 4, 4)
+
+    def critic(x: torch.Tensor) -> torch.Tensor:
+        return (x * weight).sum(dim=(1, 2, 3))
+
+    penalty = gradient_penalty(critic, torch.rand(2, 3, 4, 4))  # type: ignore[arg-type]
+    assert torch.allclose(penalty, weight.square().sum().expand(2))
+
+
+def test_levels_open_coarse_to_fine_and_the_schedule_ends_low() -> None:
+    config = TrainingConfig(opening=0.15)
+    assert [config.open_levels(p, 4) for p in (0.0, 0.04, 0.06, 0.11, 0.2, 1.0)] == [1, 1, 2, 3, 4, 4]
+    assert config.learning_rate_factor(1.0) < 0.02
+    assert config.lambdas(8)[0] == pytest.approx(config.lambda_high)
+    assert config.lambdas(8)[-1] == pytest.approx(config.lambda_low)
+
+
+def test_without_lpips_weights_training_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(net: str) -> None:
+        raise LossError(f"lpips-{net} needs a file")
+
+    monkeypatch.setattr(losses, "load_lpips", missing)
+    said: list[str] = []
+    assert choose_distortion("100*mse + 1*lpips-squeeze", said.append) == WITHOUT_LPIPS
+    assert "needs a file" in said[0]
+    assert choose_distortion(CRITIC_ONLY, said.append) == CRITIC_ONLY
+
+
+def test_training_writes_a_prior_with_card_grids_and_log(tiny_folder: Path) -> None:
+    names = {path.name for path in tiny_folder.iterdir()}
+    assert names >= {
+        "generator.safetensors", "encoder.safetensors", "critic.safetensors", "prior.json", "README.md",
+        "samples.png", "reconstructions.png", "log.jsonl", NAME,
+    }  # fmt: skip
+    entry = json.loads((tiny_folder / "log.jsonl").read_text().splitlines()[-1])
+    assert entry["seen"] == 4000
+    assert len(entry["held_out"]) == 8
+    assert "114 training pictures, 6 held out" in (tiny_folder / "README.md").read_text()
+    assert Image.open(tiny_folder / "samples.png").size == (16 * 34 - 2, 4 * 34 - 2)
+
+
+def test_training_learns(tiny_folder: Path, tiny: Codec) -> None:
+    """Held-out PSNR at the highest rate is far above that of a grey picture."""
+    entry = json.loads((tiny_folder / "log.jsonl").read_text().splitlines()[-1])
+    psnr = [figures["psnr"] for figures in entry["held_out"]]
+    assert psnr[-1] > 20
+    assert psnr[-1] > psnr[0] + 2
+
+
+@pytest.mark.parametrize("variant", [{"pure_gan": True}, {"critic_augmentation": True}, {"adversarial": 0.0}])
+def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str, object]) -> None:
+    run_training(request(picture_folder, tmp_path / "p", kimg=0.2, image_size=16, **variant), SILENT)
+    assert Codec(tmp_path / "p", "cpu").sample(1)[0].size == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"image_size": 50}, UsageError, "image size"),
+        ({"kimg": 0.0}, UsageError, "greater than 0"),
+        ({"device": "tpu"}, UsageError, "no device"),
+        ({"distortion": "1*mze"}, LossError, "mse, l1"),
+        ({"resume": True}, DataError, "start without --resume"),
+        ({"batch": 500}, DataError, "smaller --batch"),
+    ],
+)
+def test_wrong_requests_get_a_sentence(
+    picture_folder: Path, tmp_path: Path, change: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        run_training(request(picture_folder, tmp_path / "p", **change), SILENT)
+
+
+def test_a_finished_prior_is_not_overwritten(picture_folder: Path, tiny_folder: Path) -> None:
+    with pytest.raises(OutputError, match="--force"):
+        run_training(request(picture_folder, tiny_folder), SILENT)
+
+
+def test_a_damaged_checkpoint_is_named(picture_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"not a checkpoint")
+    with pytest.raises(DataError, match="is damaged"):
+        run_training(request(picture_folder, tmp_path, resume=True), SILENT)
+
+
+def start(arguments: list[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE)
+
+
+def command(data: Path, output: Path, *options: str) -> list[str]:
+    return [
+        sys.executable, "-m", "invcomp.cli", "train-prior", str(data), "-o", str(output), "--image-size", "16",
+        "--preset", "tiny", "--batch", "16", "--distortion", CRITIC_ONLY, "--device", "cpu", *options,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_a_checkpoint_and_resumes(
+    picture_folder: Path, tmp_path: Path, kind: signal.Signals
+) -> None:
+    output = tmp_path / "p"
+    process = start(command(picture_folder, output, "--kimg", "1.6", "--minutes", "0.01"))
+    while not (output / "log.jsonl").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(kind)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert b"--resume" in said
+    before = Checkpoint.load(output)
+    assert 0 < before.seen < 1600
+    subprocess.run(command(picture_folder, output, "--resume"), check=True, capture_output=True)
+    after = Checkpoint.load(output)
+    assert after.seen >= 1600
+    assert after.config == before.config
+    assert Codec(output, "cpu").sample(1)[0].size == (16, 16)
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_from_its_last_checkpoint(picture_folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "p"
+    process = start(command(picture_folder, output, "--kimg", "20", "--minutes", "0.01"))
+    while not (output / NAME).exists():
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    seen = Checkpoint.load(output).seen
+    assert seen > 0
+    process = start(command(picture_folder, output, "--resume", "--minutes", "0.01"))
+    while Checkpoint.load(output).seen <= seen:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 0
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_prior(picture_folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "p"
+    arguments = command(picture_folder, output, "--kimg", "0.4")[1:]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611", *arguments],
+        check=True, capture_output=True, env=environment, timeout=400,
+    )  # fmt: skip
+    assert Checkpoint.load(output).seen == 400
+    assert Codec(output, "cpu").sample(1)[0].size == (16, 16)
+
+
+@pytest.mark.slow
+def test_compiled_networks_train(picture_folder: Path, tmp_path: Path) -> None:
+    run_training(request(picture_folder, tmp_path / "p", kimg=0.1, image_size=16, compile_networks=True), SILENT)
+    assert Codec(tmp_path / "p", "cpu").sample(1)[0].size == (16, 16)
