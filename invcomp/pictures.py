@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,10 +19,6 @@ from torch import Tensor
 from invcomp.errors import ImageError, OutputError
 
 MAX_PIXELS = 100_000_000
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".jxl", ".pbm", ".pcx"}
-    | {".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp"}
-)
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,14 @@ class Picture:
 
     image: Image.Image
     notes: list[str] = field(default_factory=list)
+
+
+@cache
+def extensions() -> frozenset[str]:
+    """Suffixes of the picture files that Pillow reads, in lower case, with the dot."""
+    Image.init()
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    return frozenset(known - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr"})
 
 
 def read_picture(source: Path | bytes, name: str | None = None) -> Picture:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from invcomp import Codec
 from invcomp.inversion.losses import build_loss
-from invcomp.pictures import EXTENSIONS, read_picture, to_tensor
+from invcomp.pictures import extensions, read_picture, to_tensor
 
 METRICS = ("lpips-squeeze", "lpips-alex", "mse")
 
@@ -56,13 +56,12 @@ def main() -> None:
     judges = {name: build_loss(name, lambda: codec.prior.critic, torch.device("cpu")) for name in METRICS}
     console, everything = Console(), {}
     for folder in args.folders:
-        paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in EXTENSIONS][: args.most]
+        paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in extensions()][: args.most]
         images = [read_picture(p).image.resize((side, side), Image.Resampling.LANCZOS) for p in paths]
         rates = codec.prior.arch.rates
         curve = [measured(codec, images, judges, 100 * r / (rates - 1), 0, args.loss) for r in range(rates)]
-        table = Table("quality", "steps", "bytes", *METRICS, "PSNR", "gain, squeeze", "gain, alex", "gain, bytes", "worse",
-                      
-                      title=f"{folder.name}: {len(images)} pictures")  # fmt: skip
+        columns = ("quality", "steps", "bytes", *METRICS, "PSNR", "gain, squeeze", "gain, alex", "gain, bytes", "worse")
+        table = Table(*columns, title=f"{folder.name}: {len(images)} pictures")
         sizes = np.log([c["bytes"].mean() for c in curve])
         for quality in (float(q) for q in args.qualities.split(",")):
             for steps in (0, args.steps):

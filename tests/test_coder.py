@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invcomp.entropy import coder
-from invcomp.errors import FormatError
 from invcomp.entropy.tables import LevelTables, fit, ideal_bits, integer_frequencies
+from invcomp.errors import FormatError
 
 SHAPES = [(3, 2, 2), (2, 4, 4), (1, 8, 8)]
 PRECISION = 24

@@ -209,7 +209,7 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_resumes(
         time.sleep(0.05)
     process.send_signal(kind)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert b"--resume" in said
     before = Checkpoint.load(output)
     assert 0 < before.seen < 1600
@@ -234,7 +234,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(picture_folder: Path, tmp
     while Checkpoint.load(output).seen <= seen:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=120) == 130
 
 
 @pytest.mark.slow

@@ -51,8 +51,8 @@ class Request:
     force: bool
 
 
-def run_training(request: Request, say: Callable[[str], None]) -> None:
-    """Train, or continue to train, a prior and write it. Raises `InvcompError`."""
+def run_training(request: Request, say: Callable[[str], None]) -> bool:
+    """Train, or continue to train, a prior and write it; False if it was interrupted. Raises `InvcompError`."""
     if request.kimg <= 0 or request.batch < 1 or request.minutes <= 0 or request.adversarial < 0:
         raise UsageError("--kimg, --batch and --minutes are greater than 0, --adversarial is 0 or more")
     choose_device(request.device)
@@ -74,10 +74,10 @@ def run_training(request: Request, say: Callable[[str], None]) -> None:
         )
         ended = show(run, pictures, held_out, request, process)
         if not process.first:
-            return
+            return ended
         if not ended:
             say(f"invcomp: stopped after {run.seen:,} pictures; continue with --resume")
-            return
+            return False
         write_prior(
             request.output,
             run.averaged(),
@@ -97,6 +97,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> None:
             say,
         )
         say(f"wrote the prior {request.name!r} to {request.output}")
+        return True
 
 
 def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture, TrainingConfig]:

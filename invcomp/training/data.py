@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from invcomp.errors import DataError, ImageError
-from invcomp.pictures import EXTENSIONS, read_picture
+from invcomp.pictures import extensions, read_picture
 
 MIN_PICTURES = 100
 MAX_CROPS = 16  # crops taken of one picture for a prior of free size
@@ -51,7 +51,7 @@ def named_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 def is_picture(name: str) -> bool:
     base = Path(name).name
-    return Path(base).suffix.lower() in EXTENSIONS and not base.startswith(".")
+    return Path(base).suffix.lower() in extensions() and not base.startswith(".")
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
