@@ -28,7 +28,7 @@ from invcomp.priors.registry import find_prior, priors_of
 DEFAULT_LOSS = "100*mse + 1*critic"
 DEFAULT_QUALITY = 40.0
 DEFAULT_BATCH = 32
-MAX_FREE_PIXELS = 1 << 24  # largest picture of a prior of free size
+MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
 
@@ -122,6 +122,8 @@ class Codec:
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         pictures = [to_srgb(image).image for image in images]
+        for picture in pictures:
+            self.check_size(*picture.size)
         groups: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
@@ -296,6 +298,8 @@ class Codec:
 
     def check_size(self, width: int, height: int) -> None:
         """Raises `ImageError` if a picture of this size cannot be compressed."""
+        if not width * height:
+            raise ImageError("the picture has no pixels")
         self.coded_size(width, height)
         self.header_size(width, height)
 

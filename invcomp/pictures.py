@@ -131,7 +131,7 @@ def encode_image(image: Image.Image, path: Path | None = None) -> bytes:
     kind = Image.registered_extensions().get(path.suffix.lower(), "PNG") if path else "PNG"
     buffer = io.BytesIO()
     try:
-        image.save(buffer, format=kind if kind in Image.SAVE else "PNG", optimize=True)
+        image.save(buffer, format=kind if kind in Image.SAVE else "PNG", optimize=image.width * image.height <= 1 << 20)
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path} cannot be written as {kind}: {error}; give a name that ends in .png") from None
     return buffer.getvalue()

@@ -5,14 +5,16 @@ symbols. The best candidate seen is kept, so a search never ends worse than it s
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from invcomp.errors import UsageError
 from invcomp.inversion.losses import Loss
+from invcomp.inversion.polish import polish
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.memory import keep_freed_memory
@@ -23,29 +25,31 @@ DECAY_FIRST, DECAY_SECOND, EPSILON = 0.9, 0.95, 1e-12
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a search runs. Learning rates are in symbols a step for a symbol whose gradient is the level's RMS.
+    """How a search runs: gradient steps under a relaxation, then rounds of whole moves (`polish.py`).
 
-    `steps` is the most; a picture whose best candidate no longer improves takes smaller steps, and leaves the batch
-    when they have become too small to matter.
+    `steps` is the most of both together. A picture whose best candidate no longer improves goes back to it and takes
+    smaller steps; when they have become too small to matter it has converged. Learning rates are in symbols a step
+    for a symbol whose gradient is the level's RMS.
     """
 
     steps: int = 500
     relaxation: str = "straight-through"
-    learning_rate: float = 0.3
+    polish_share: float = 0.4
+    """Share of the steps that is kept for whole moves."""
+    learning_rate: float = 0.01
     judge_every: int = 5
     """Steps between judging rounded candidates, where the relaxation does not do so itself."""
-    patience: int = 15
+    patience: int = 30
     """Steps without improvement after which a picture's steps are halved."""
     improvement: float = 5e-4
     """What counts as one, as a share of the objective."""
-    smallest: float = 1 / 20
+    smallest: float = 0.2
     """Share of the learning rate below which a picture has converged."""
     seed: int = 0
 
-    def learning_rate_at(self, step: int) -> float:
-        """A short rise, then a linear fall to a twentieth."""
-        progress = step / max(1, self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / 5) * max(0.05, 1 - progress)
+    @property
+    def gradient_steps(self) -> int:
+        return self.steps - int(self.polish_share * self.steps)
 
 
 def check(schedule: Schedule) -> None:
@@ -94,14 +98,16 @@ class Search:
     ) -> None:
         """Pictures (N, 3, H, W) in [0, 1]; `rate` (N,) rate indices; `rate_weight` (N,) lambda, distortion per bit."""
         self.generator, self.loss, self.lengths = generator, loss, lengths
-        self.rate, self.rate_weight = rate, rate_weight
+        self.pictures, self.rate, self.rate_weight = pictures, rate, rate_weight
         self.references = loss.reference(pictures)
 
-    def narrow(self, chosen: Tensor) -> None:
-        """Go on with the pictures `chosen` (M,) alone."""
-        self.rate, self.rate_weight = self.rate[chosen], self.rate_weight[chosen]
-        self.references = select(self.references, chosen)
-        self.lengths.narrow(chosen)
+    def subset(self, rows: Tensor) -> Self:
+        """The search of the pictures `rows` (M,) alone."""
+        part = copy(self)
+        part.pictures, part.rate, part.rate_weight = self.pictures[rows], self.rate[rows], self.rate_weight[rows]
+        part.references = select(self.references, rows)
+        part.lengths = self.lengths.subset(rows)
+        return part
 
     def bits(self, values: list[Tensor]) -> Tensor:
         """Code lengths (N,) of continuous symbols."""
@@ -121,49 +127,61 @@ class Search:
         return Candidate(symbols, bits, distortion, self.rate_weight * bits + distortion)
 
     def run(self, start: list[Tensor], schedule: Schedule, report: Callable[[int], None] = lambda _: None) -> Found:
-        """Search from continuous symbols `start` [(N, C, H, W)]. The batch shrinks as pictures converge."""
+        """Search from continuous symbols `start` [(N, C, H, W)]; `report` is given the steps done."""
         keep_freed_memory()
         check(schedule)
-        bounds = self.lengths.bounds
-        values = [v.detach().clamp(-b, b).requires_grad_() for v, b in zip(start, bounds, strict=True)]
+        values = [v.detach().clamp(-b, b) for v, b in zip(start, self.lengths.bounds, strict=True)]
+        first = self.judge(values)
+        best = replace(first, symbols=[s.clone() for s in first.symbols])
+        best.bits, best.distortion, best.objective = (
+            x.clone() for x in (first.bits, first.distortion, first.objective)
+        )
+        if schedule.steps:
+            self.descend(values, best, schedule, report)
+            done = schedule.gradient_steps
+            polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: report(done + rounds))
+            report(schedule.steps)
+        return Found(best, first)
+
+    def descend(self, start: list[Tensor], best: Candidate, schedule: Schedule, report: Callable[[int], None]) -> None:
+        """Gradient steps under a relaxation; better candidates go to `best`. The batch shrinks as pictures converge."""
+        part, bounds = self, self.lengths.bounds
+        values = [v.clone().requires_grad_() for v in start]
+        best_values = [v.clone() for v in start]
         relax = RELAXATIONS[schedule.relaxation]
         rounds_itself = schedule.relaxation == "straight-through"
         random = torch.Generator(device=self.rate.device).manual_seed(schedule.seed)
-        first = self.judge(values)
-        best = select(first, torch.arange(len(self.rate), device=self.rate.device))
         active = torch.arange(len(self.rate), device=self.rate.device)
         moments = [ScaledSteps(v) for v in values]
         scale, stale = torch.ones_like(self.rate), torch.zeros_like(self.rate)
-        for step in range(schedule.steps):
-            given = [relax(v, random) for v in values]
-            distortion = self.distortion(given)
-            objective = self.rate_weight * self.bits(values) + distortion
+        judged_steps = 1 if rounds_itself else schedule.judge_every
+        for step in range(schedule.gradient_steps):
+            distortion = part.distortion([relax(v, random) for v in values])
+            objective = part.rate_weight * part.bits(values) + distortion
             gradients = torch.autograd.grad(objective.sum(), values)
             with torch.no_grad():
-                judged_steps = 1 if rounds_itself else schedule.judge_every
                 if (step + 1) % judged_steps == 0:
-                    candidate = self.judge(values, distortion if rounds_itself else None)
-                    gain = keep(best, candidate, active)
+                    gain = keep(best, part.judge(values, distortion if rounds_itself else None), active)
                     stale = torch.where(gain > schedule.improvement, 0.0, stale + judged_steps)
-                    scale = torch.where(stale >= schedule.patience, scale / 2, scale)
-                    stale = torch.where(stale >= schedule.patience, 0.0, stale)
-                length = schedule.learning_rate_at(step) * scale.view(-1, 1, 1, 1)
+                    lost = stale >= schedule.patience
+                    scale, stale = torch.where(lost, scale / 2, scale), torch.where(lost, 0.0, stale)
+                    for kept, value, moment in zip(best_values, values, moments, strict=True):
+                        kept[active[gain > 0]] = value[gain > 0]
+                        value[lost] = kept[active[lost]]
+                        moment.first[lost] = 0
+                length = schedule.learning_rate * scale.view(-1, 1, 1, 1)
                 for value, gradient, moment, bound in zip(values, gradients, moments, bounds, strict=True):
                     value -= length * moment.direction(gradient)
                     value.clamp_(-bound, bound)
             report(step + 1)
             going = (scale >= schedule.smallest).nonzero().flatten()
+            if not len(going):
+                return
             if len(going) < len(active):
-                if not len(going):
-                    break
-                active, scale, stale = active[going], scale[going], stale[going]
+                part, active, scale, stale = part.subset(going), active[going], scale[going], stale[going]
                 values = [v.detach()[going].requires_grad_() for v in values]
-                moments = select(moments, going)
-                self.narrow(going)
-        else:
-            if schedule.steps:
-                keep(best, self.judge(values), active)
-        return Found(best, first)
+                moments = [m.subset(going) for m in moments]
+        keep(best, part.judge(values), active)
 
 
 class ScaledSteps:
@@ -178,8 +196,10 @@ class ScaledSteps:
         self.second = torch.zeros(len(like), 1, 1, 1, device=like.device)
         self.steps = 0
 
-    def narrow(self, chosen: Tensor) -> None:
-        self.first, self.second = self.first[chosen], self.second[chosen]
+    def subset(self, rows: Tensor) -> Self:
+        part = copy(self)
+        part.first, part.second = self.first[rows], self.second[rows]
+        return part
 
     def direction(self, gradient: Tensor) -> Tensor:
         """(N, C, H, W) gradients → steps of about unit RMS over a level."""
@@ -207,13 +227,6 @@ def keep(best: Candidate, new: Candidate, rows: Tensor) -> Tensor:
     return gain
 
 
-def select(nested: Any, chosen: Tensor) -> Any:
-    """The pictures `chosen` (M,) of every tensor (N, ...) in nested lists and dataclasses, copied."""
-    if isinstance(nested, Tensor):
-        return nested[chosen]
-    if isinstance(nested, list):
-        return [select(item, chosen) for item in nested]
-    if isinstance(nested, Candidate):
-        return Candidate(**{field.name: select(getattr(nested, field.name), chosen) for field in fields(nested)})
-    nested.narrow(chosen)
-    return nested
+def select(nested: Any, rows: Tensor) -> Any:
+    """The pictures `rows` (M,) of every tensor (N, ...) in nested lists."""
+    return nested[rows] if isinstance(nested, Tensor) else [select(item, rows) for item in nested]

@@ -1,6 +1,8 @@
 """The rate term of the search: what continuous symbols would cost."""
 
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 import torch
@@ -29,9 +31,11 @@ class CodeLengths:
         self.offsets = [x.to(device) for x in self.offsets]
         return self
 
-    def narrow(self, chosen: Tensor) -> None:
-        """Go on with the pictures `chosen` (M,) alone."""
-        self.offsets = [x[chosen] for x in self.offsets]
+    def subset(self, rows: Tensor) -> Self:
+        """The code lengths of the pictures `rows` (M,) alone."""
+        part = copy(self)
+        part.offsets = [x[rows] for x in self.offsets]
+        return part
 
     def bits(self, level: int, values: Tensor) -> Tensor:
         """Values (N, C, H, W), clamped to the bounds → bits (N, C, H, W), differentiable."""
@@ -42,3 +46,9 @@ class CodeLengths:
         here = self.lengths[level][at]
         above = self.lengths[level][at + 1] if bound else here
         return torch.lerp(here, above, shifted - low)
+
+    def change(self, level: int, symbols: Tensor, step: int) -> Tensor:
+        """What moving each of the whole symbols (N, C, H, W) by `step` costs in bits; infinite beyond the bounds."""
+        moved = symbols + step
+        bits = self.bits(level, moved) - self.bits(level, symbols)
+        return torch.where(moved.abs() > self.bounds[level], torch.inf, bits)

@@ -16,8 +16,7 @@ def straight_through(values: Tensor, _random: torch.Generator) -> Tensor:
 
 def uniform_noise(values: Tensor, random: torch.Generator) -> Tensor:
     """Symbols with noise uniform in [-1/2, 1/2) (Balle et al. 2017, arXiv 1611.01704, section 3)."""
-    noise = torch.rand(values.shape, generator=random, device=values.device)
-    return values + noise - 0.5
+    return values + torch.rand(values.shape, generator=random, device=values.device) - 0.5
 
 
 RELAXATIONS: dict[str, Relaxation] = {"straight-through": straight_through, "uniform-noise": uniform_noise}

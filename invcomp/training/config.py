@@ -45,7 +45,7 @@ class TrainingConfig:
     """Scales of densities need far larger steps than weights, or the rate does not fall."""
     warmup: float = 0.01
     """Share of the run over which the learning rates rise."""
-    gradient_clip: float = 50.0
+    gradient_clip: float = 5.0
     ema_kimg: float = 4.0
     """Half-life of the averaged weights, in thousands of pictures."""
 
