@@ -18,14 +18,14 @@ from invcomp.entropy import coder
 from invcomp.entropy.coder import Symbols
 from invcomp.entropy.tables import draw, ideal_bits
 from invcomp.errors import FormatError, ImageError, UsageError
-from invcomp.inversion.losses import Loss, build_loss, parse_loss
+from invcomp.inversion.losses import Loss, build_loss, cached_lpips, parse_loss
 from invcomp.inversion.optimise import Schedule, Search, check
 from invcomp.inversion.rate import CodeLengths
 from invcomp.pictures import to_image, to_srgb, to_tensor
 from invcomp.priors.files import Prior, load_prior
+from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.registry import find_prior, priors_of
 
-DEFAULT_LOSS = "100*mse + 1*critic"
 DEFAULT_QUALITY = 40.0
 DEFAULT_BATCH = 32
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
@@ -113,7 +113,8 @@ class Codec:
         """Pictures of any size and mode → files, inverted together in batches.
 
         `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
-        `loss` is an expression of DESIGN's terms (`invcomp.inversion.losses`). `report` is given the number of pictures
+        `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
+        the prior was trained with, for which it carries all that is needed. `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
@@ -135,7 +136,7 @@ class Codec:
                 found = self._compress(
                     [pictures[i] for i in batch],
                     quality,
-                    loss or DEFAULT_LOSS,
+                    loss or self.prior.info.distortion,
                     schedule,
                     lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
                 )
@@ -226,8 +227,11 @@ class Codec:
 
     def _loss(self, expression: str) -> Loss:
         if expression not in self._losses:
-            self._losses[expression] = build_loss(expression, lambda: self.prior.critic, self.prior.device)
+            self._losses[expression] = build_loss(expression, lambda: self.prior.critic, self.prior.device, self._lpips)
         return self._losses[expression]
+
+    def _lpips(self, net: str) -> LpipsNetwork:
+        return self.prior.lpips(net) or cached_lpips(f"lpips-{net}")
 
     # -- bytes → image ------------------------------------------------------------------------------------------
 

@@ -11,9 +11,11 @@ import torchvision
 from invcomp.errors import LossError
 from invcomp.inversion import losses
 from invcomp.inversion.losses import build_loss, parse_loss
+from invcomp.inversion.lpips import LpipsTerm
 from invcomp.pictures import to_tensor
 from invcomp.priors.architecture import from_preset
 from invcomp.priors.critic import Critic
+from invcomp.priors.lpips import BACKBONE_FILES, download_lpips, make, restored, stored
 from tests.conftest import windows
 
 CPU = torch.device("cpu")
@@ -90,12 +92,21 @@ def test_lpips_agrees_with_the_lpips_package(
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     backbone = torchvision.models.squeezenet1_1().state_dict()
-    torch.save(backbone, folder / losses.BACKBONE_FILES["squeeze"])
+    torch.save(backbone, folder / BACKBONE_FILES["squeeze"])
     x, y = pair
     loss = build_loss("lpips-squeeze", critic, CPU)
     large = [torch.nn.functional.interpolate(p, scale_factor=2.0, mode="bilinear") for p in (x, y)]
-    expected = losses.load_lpips("squeeze")(large[0] * 2 - 1, large[1] * 2 - 1).flatten()
+    expected = download_lpips("squeeze")(large[0] * 2 - 1, large[1] * 2 - 1).flatten()
     np.testing.assert_allclose(loss.distance(y, loss.reference(x)).numpy(), expected.numpy(), rtol=1e-4)
+
+
+def test_a_carried_lpips_network_measures_like_the_original(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    original = make("squeeze", pretrained=False)
+    carried = restored("squeeze", stored(original))
+    x, y = pair
+    first, second = LpipsTerm(original), LpipsTerm(carried)
+    assert torch.allclose(first.distance(x, first.reference(y)), second.distance(x, second.reference(y)), rtol=2e-2)
 
 
 def test_missing_lpips_weights_name_the_file_and_the_other_terms(

@@ -19,6 +19,7 @@ from invcomp.codec import Codec
 from invcomp.errors import DataError, LossError, OutputError, UsageError
 from invcomp.inversion import losses
 from invcomp.priors.architecture import from_preset
+from invcomp.priors.lpips import MissingWeightsError
 from invcomp.training.adversarial import gradient_penalty
 from invcomp.training.augment import augment, augment_for_critic
 from invcomp.training.checkpoint import NAME, Checkpoint
@@ -122,10 +123,10 @@ def test_levels_open_coarse_to_fine_and_the_schedule_ends_low() -> None:
 
 
 def test_without_lpips_weights_training_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(net: str) -> None:
-        raise LossError(f"lpips-{net} needs a file")
+    def missing(_net: str) -> None:
+        raise MissingWeightsError("a file")
 
-    monkeypatch.setattr(losses, "load_lpips", missing)
+    monkeypatch.setattr(losses, "download_lpips", missing)
     said: list[str] = []
     assert choose_distortion("100*mse + 1*lpips-squeeze", said.append) == WITHOUT_LPIPS
     assert "needs a file" in said[0]

@@ -5,21 +5,17 @@ A term splits into `reference` (what the target says, computed once) and `distan
 """
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, cast
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from invcomp.errors import LossError
+from invcomp.inversion.lpips import LpipsTerm
 from invcomp.priors.critic import Critic, feature_distance
-
-PERCEPTUAL_SIDE = 128  # LPIPS is blind to missing eyes at 64 pixels: pictures are enlarged to at least this
+from invcomp.priors.lpips import BACKBONE_FILES, LpipsNetwork, MissingWeightsError, download_lpips
 
 
 class Term(Protocol):
@@ -98,60 +94,6 @@ class CriticTerm:
         return feature_distance(self.critic.features(pictures), reference)
 
 
-BACKBONE_FILES = {
-    "alex": "alexnet-owt-7be5be79.pth",
-    "squeeze": "squeezenet1_1-b8a52dc0.pth",
-    "vgg": "vgg16-397923af.pth",
-}
-
-
-class LpipsTerm:
-    """LPIPS 0.1 (Zhang et al. 2018) on pictures enlarged to at least 128 pixels, with the `lpips` package's weights."""
-
-    def __init__(self, net: str, device: torch.device, scale: int | None = None) -> None:
-        """`scale` fixes the enlargement (for crops of a larger picture); None derives it from the picture's size."""
-        self.model = load_lpips(net).to(device)
-        self.scale = scale
-
-    def features(self, pictures: Tensor) -> list[Tensor]:
-        scale = self.scale or enlargement(min(pictures.shape[2:]))
-        if scale > 1:
-            pictures = F.interpolate(pictures, scale_factor=float(scale), mode="bilinear", align_corners=False)
-        outputs = self.model.net(self.model.scaling_layer(2 * pictures - 1))
-        return [F.normalize(x.float(), dim=1, eps=1e-10) for x in outputs]
-
-    def reference(self, target: Tensor) -> list[Tensor]:
-        return self.features(target)
-
-    def distance(self, pictures: Tensor, reference: list[Tensor]) -> Tensor:
-        total = torch.zeros(len(pictures), device=pictures.device)
-        for x, y, lin in zip(self.features(pictures), reference, self.model.lins, strict=True):
-            total = total + lin((x - y).square()).float().mean(dim=(1, 2, 3))
-        return total
-
-
-def enlargement(side: int) -> int:
-    """The whole factor that brings `side` pixels to at least `PERCEPTUAL_SIDE`."""
-    return max(1, -(-PERCEPTUAL_SIDE // side))
-
-
-def load_lpips(net: str) -> Any:
-    """The `lpips` network on `net` (alex, squeeze, vgg), frozen; its backbone comes through torchvision's cache."""
-    import lpips
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            model = lpips.LPIPS(net=net, verbose=False)
-        except (URLError, OSError, RuntimeError) as error:
-            path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILES[net]
-            raise LossError(
-                f"lpips-{net} needs the file {path}, which is neither there nor could be downloaded ({error}); "
-                f"put it there, or use terms that work without it: {', '.join(FREE_TERMS)}"
-            ) from None
-    return model.eval().requires_grad_(False)
-
-
 PIXEL_TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": mse,
     "l1": l1,
@@ -159,7 +101,7 @@ PIXEL_TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ssim": ssim,
     "ms-ssim": ms_ssim,
 }
-LPIPS_TERMS = tuple(f"lpips-{net}" for net in BACKBONE_FILES)
+LPIPS_TERMS = {f"lpips-{net}": net for net in BACKBONE_FILES}
 FREE_TERMS = (*PIXEL_TERMS, "critic")
 TERMS = (*FREE_TERMS, *LPIPS_TERMS)
 
@@ -204,9 +146,17 @@ class Loss:
 
 
 def build_loss(
-    expression: str, critic: Callable[[], Critic], device: torch.device, lpips_scale: int | None = None
+    expression: str,
+    critic: Callable[[], Critic],
+    device: torch.device,
+    lpips: Callable[[str], LpipsNetwork] | None = None,
+    lpips_scale: int | None = None,
 ) -> Loss:
-    """The loss of an expression; `critic` gives the prior's critic and is called only if a term needs it."""
+    """The loss of an expression. Raises `LossError`.
+
+    `critic` gives the prior's critic and `lpips` the network of an LPIPS term (by default the one of torchvision's
+    cache); they are called only if a term needs them.
+    """
     terms: list[tuple[float, Term]] = []
     for weight, name in parse_loss(expression):
         if name in PIXEL_TERMS:
@@ -214,5 +164,14 @@ def build_loss(
         elif name == "critic":
             terms.append((weight, CriticTerm(critic())))
         else:
-            terms.append((weight, LpipsTerm(name.removeprefix("lpips-"), device, lpips_scale)))
+            network = lpips(LPIPS_TERMS[name]) if lpips else cached_lpips(name)
+            terms.append((weight, LpipsTerm(network.to(device), lpips_scale)))
     return Loss(terms)
+
+
+def cached_lpips(name: str) -> LpipsNetwork:
+    """The network of an LPIPS term from torchvision's cache. Raises `LossError` if it is not there."""
+    try:
+        return download_lpips(LPIPS_TERMS[name])
+    except MissingWeightsError as error:
+        raise LossError(f"{name} needs {error}; or use terms that work without it: {', '.join(FREE_TERMS)}") from None

@@ -3,6 +3,7 @@
 generator.safetensors   weights (fp16 stored, fp32 computed), integer tables, architecture: all that decoding needs
 encoder.safetensors     for compression
 critic.safetensors      for compression with the `critic` term
+lpips-NET.safetensors   for compression with that LPIPS term, if the prior was trained with it
 prior.json              name, domain, licence, lambdas, calibration, provenance, hashes of the files
 README.md, samples.png  the model card
 """
@@ -30,6 +31,7 @@ from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD, MAX_HEADER, PriorInfo, read_info
+from invcomp.priors.lpips import LpipsNetwork, restored, stored
 
 GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
 MAX_FILE = 1 << 30
@@ -54,6 +56,17 @@ class Prior:
     @cached_property
     def critic(self) -> Critic:
         return self._network(CRITIC, Critic(self.arch))
+
+    def lpips(self, net: str) -> LpipsNetwork | None:
+        """The LPIPS network that the prior carries for a backbone, if it does."""
+        path = self.folder / lpips_file(net)
+        if path.name not in self.info.files:
+            return None
+        _, tensors = read_tensors(path, self.info.files[path.name])
+        try:
+            return restored(net, tensors)
+        except (KeyError, RuntimeError):
+            raise PriorError(f"{path} does not hold the weights of lpips-{net}; get the prior again") from None
 
     def _network(self, file: str, network: Network) -> Network:
         _, tensors = read_tensors(self.folder / file, self.info.files.get(file))
@@ -121,7 +134,7 @@ def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> N
     if {name: value.shape for name, value in tensors.items()} != expected:
         raise PriorError(f"{path} does not fit the architecture of its prior; get the prior again")
     network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # the faster format on CPUs
 
 
 def half(network: nn.Module) -> dict[str, NDArray[Any]]:
@@ -133,10 +146,19 @@ def to_half(value: Tensor) -> Tensor:
     return value.detach().cpu().to(torch.float16).contiguous()
 
 
+def lpips_file(net: str) -> str:
+    return f"lpips-{net}.safetensors"
+
+
 def write_networks(
-    folder: Path, generator: Generator, tables: tuple[LevelTables, ...], encoder: Encoder, critic: Critic
+    folder: Path,
+    generator: Generator,
+    tables: tuple[LevelTables, ...],
+    encoder: Encoder,
+    critic: Critic,
+    lpips: Mapping[str, LpipsNetwork],
 ) -> dict[str, str]:
-    """Write the three network files; gives their SHA-256."""
+    """Write the network files, with the LPIPS networks by backbone; gives their SHA-256."""
     tensors = half(generator)
     for level, table in enumerate(tables):
         tensors[f"tables.{level}.cumulative"] = np.ascontiguousarray(table.cumulative)
@@ -147,6 +169,7 @@ def write_networks(
         ENCODER: safetensors.numpy.save(half(encoder)),
         CRITIC: safetensors.numpy.save(half(critic)),
     }
+    contents |= {lpips_file(net): safetensors.numpy.save(stored(network)) for net, network in lpips.items()}
     for name, data in contents.items():
         write_whole(folder / name, data)
     return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}

@@ -14,7 +14,7 @@ from invcomp.codec import exact
 from invcomp.entropy.coder import Symbols
 from invcomp.entropy.tables import LevelTables, draw, fit, histogram, ideal_bits, smallest_bound
 from invcomp.errors import LossError
-from invcomp.inversion.losses import TERMS, build_loss
+from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss
 from invcomp.pictures import grid, png_bytes, to_image, write_whole
 from invcomp.priors.files import GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
@@ -121,7 +121,10 @@ def write_prior(
         tables = fit_tables(networks, x, say)
         say("calibration on held-out pictures")
         means, sizes, psnrs = calibrate(networks, tables, y)
-        hashes = write_networks(folder, networks.generator, tables, networks.encoder, networks.critic)
+        carried = {
+            LPIPS_TERMS[name]: cached_lpips(name) for _, name in parse_loss(config.distortion) if name in LPIPS_TERMS
+        }
+        hashes = write_networks(folder, networks.generator, tables, networks.encoder, networks.critic, carried)
         info = PriorInfo(
             name=about.name,
             id=hashes[GENERATOR],

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from invcomp.errors import LossError
-from invcomp.inversion.losses import build_loss, enlargement, parse_loss
+from invcomp.inversion.losses import LPIPS_TERMS, PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss
+from invcomp.inversion.lpips import enlargement
 from invcomp.memory import keep_freed_memory
 from invcomp.priors.architecture import Architecture
 from invcomp.training.augment import augment
@@ -73,34 +73,30 @@ class StepReport:
 
 def choose_distortion(expression: str, say: Callable[[str], None]) -> str:
     """The expression, or one without LPIPS if its weights cannot be had; that is said, and kept in the card."""
-    if any(name.startswith("lpips") for _, name in parse_loss(expression)):
-        try:
-            build_loss(
-                " + ".join(name for _, name in parse_loss(expression) if name.startswith("lpips")),
-                critic=lambda: None,  # type: ignore[arg-type, return-value]
-                device=torch.device("cpu"),
-            )
-        except LossError as error:
-            say(f"{error}. Training goes on with {WITHOUT_LPIPS!r}.")
-            return WITHOUT_LPIPS
+    for _, name in parse_loss(expression):
+        if name in LPIPS_TERMS:
+            try:
+                cached_lpips(name)
+            except LossError as error:
+                say(f"{error}. Training goes on with {WITHOUT_LPIPS!r}.")
+                return WITHOUT_LPIPS
     return expression
 
 
 def make_distortion(config: TrainingConfig, networks: Networks, device: torch.device) -> Distortion:
     parts = parse_loss(config.distortion)
-    heavy = [f"{w}*{name}" for w, name in parts if name.startswith("lpips") or name == "critic"]
-    light = [f"{w}*{name}" for w, name in parts if not (name.startswith("lpips") or name == "critic")]
+    heavy = [f"{w}*{name}" for w, name in parts if name not in PIXEL_TERMS]
+    light = [f"{w}*{name}" for w, name in parts if name in PIXEL_TERMS]
 
-    def build(terms: list[str]) -> Any:
+    def build(terms: list[str]) -> Loss:
+        if not terms:
+            return Loss([])
         scale = enlargement(config.image_size)
-        return build_loss(" + ".join(terms) or "0*mse+1e-9*mse", lambda: networks.critic, device, lpips_scale=scale)
+        return build_loss(" + ".join(terms), lambda: networks.critic, device, lpips_scale=scale)
 
     stride = networks.generator.arch.stride
     crop = max(stride, round(config.image_size * CROP / stride) * stride)
-    pixels, heavy_loss = build(light), build(heavy)
-    if not heavy:
-        heavy_loss.parts = []
-    return Distortion(pixels, heavy_loss, crop, pictures=max(1, config.batch // 2))
+    return Distortion(build(light), build(heavy), crop, pictures=max(1, config.batch // 2))
 
 
 class Run:
