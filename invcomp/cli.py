@@ -46,6 +46,8 @@ def plain_errors() -> Iterator[None]:
         yield
     except InvcompError as error:
         fail(error)
+    except OSError as error:
+        fail(InvcompError(f"{error.filename or 'the output'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         say("invcomp: interrupted; what was finished is kept")
         raise typer.Exit(130) from None
@@ -73,13 +75,14 @@ def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Call
 def print_table(title: str | None, columns: list[str], rows: list[list[str]]) -> None:
     """A table on standard output; text columns left, numbers right."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title)
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
@@ -118,7 +121,7 @@ def compress(
         typer.Option(help='Loss expression, like "100*mse + 0.5*lpips-squeeze".', show_default="the prior's own"),
     ] = None,
     relaxation: Annotated[str, typer.Option(help="straight-through or uniform-noise.")] = "straight-through",
-    seed: Annotated[int, typer.Option(help="Same seed, same machine, same file.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
     device: Device = "auto",
     force: Force = False,
@@ -176,7 +179,7 @@ def compress(
                         say(f"invcomp: {job.name}: {note}")
                     try:
                         write_output(job, result.data)
-                    except InvcompError as error:
+                    except (InvcompError, OSError) as error:
                         entry["error"] = str(error)
                         continue
                     entry |= {
@@ -240,7 +243,7 @@ def decompress(
                     seconds = time.perf_counter() - began
                     write_output(job, encode_image(image, job.target))
                     entry |= {"bytes": len(data), "width": image.width, "height": image.height, "seconds": seconds}
-                except InvcompError as error:
+                except (InvcompError, OSError) as error:
                     entry["error"] = str(error)
                 done(number + 1)
         finish(entries, as_json, streamed, ["input", "output", "bytes", "width", "height", "seconds"])
@@ -295,7 +298,7 @@ def sample(
     ] = Path("samples.png"),
     rate: Annotated[int | None, typer.Option(help="Rate index.", show_default="the middle one")] = None,
     size: Annotated[int, typer.Option(help="Side in pixels, for a prior of free size.")] = 64,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     device: Device = "auto",
     force: Force = False,
 ) -> None:
@@ -355,7 +358,7 @@ def train_prior(
         bool, typer.Option("--resume", help="Continue the run whose checkpoint lies in the folder.")
     ] = False,
     minutes: Annotated[float, typer.Option(help="Minutes between checkpoints, held-out figures and grids.")] = 5.0,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     device: Device = "auto",
     force: Force = False,
 ) -> None:

@@ -28,6 +28,7 @@ from invcomp.priors.registry import find_prior, priors_of
 
 DEFAULT_QUALITY = 40.0
 DEFAULT_BATCH = 32
+BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
@@ -129,9 +130,10 @@ class Codec:
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
         results: dict[int, Compressed] = {}
-        for members in groups.values():
-            for start in range(0, len(members), batch_size):
-                batch = members[start : start + batch_size]
+        for (width, height), members in groups.items():
+            most = max(1, min(batch_size, BATCH_PIXELS // (width * height)))
+            for start in range(0, len(members), most):
+                batch = members[start : start + most]
                 done, weight = len(results), len(batch) / max(1, steps)
                 found = self._compress(
                     [pictures[i] for i in batch],
@@ -318,6 +320,8 @@ class Codec:
 
     def header_size(self, width: int, height: int) -> tuple[int, int] | None:
         """What the header says of the size: nothing for the prior's own."""
+        if width * height > container.MAX_PIXELS:
+            raise ImageError(f"the picture has more than the {container.MAX_PIXELS:,} pixels of a file; shrink it")
         if max(width, height) > container.MAX_SIDE:
             raise ImageError(
                 f"the picture has a side of {max(width, height)} pixels, more than {container.MAX_SIDE}; shrink it"
@@ -364,11 +368,8 @@ def choose_device(device: str) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError:
         chosen = None
-    if (
-        chosen is None
-        or chosen.type not in ("cpu", "cuda")
-        or (chosen.type == "cuda" and not torch.cuda.is_available())
-    ):
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if chosen is None or chosen.type not in ("cpu", "cuda") or (chosen.type == "cuda" and (chosen.index or 0) >= gpus):
         raise UsageError(f"there is no device {device!r} here; give auto, cpu or cuda")
     return chosen
 
@@ -376,5 +377,9 @@ def choose_device(device: str) -> torch.device:
 @contextmanager
 def exact() -> Iterator[None]:
     """Full fp32 in the networks: no TF32, no autocast, so that pixels agree between machines."""
-    with torch.backends.cudnn.flags(allow_tf32=False), torch.autocast("cpu", enabled=False):
+    with (
+        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False),
+    ):
         yield

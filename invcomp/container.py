@@ -73,9 +73,20 @@ def write(container: Container) -> bytes:
     for salt in range(SALTS):
         body = bytes([MAGIC << 4 | VERSION - 1 << 2 | salt]) + word.to_bytes(2, "big") + fields + container.payload
         data = body + checksum(container.prior_id, body).to_bytes(2, "big")
-        if not any(intact(container.prior_id, data[:n]) for n in range(SMALLEST, len(data))):
+        if not has_intact_prefix(container.prior_id, data):
             break
     return data
+
+
+def has_intact_prefix(prior_id: bytes, data: bytes) -> bool:
+    """Whether a truncation of a file would carry a valid checksum."""
+    state = binascii.crc_hqx(prior_id, 0xFFFF)
+    for end in range(2, len(data)):
+        if end > 2:
+            state = binascii.crc_hqx(data[end - 3 : end - 2], state)
+        if end >= SMALLEST and state == data[end - 2] << 8 | data[end - 1]:
+            return True
+    return False
 
 
 def intact(prior_id: bytes, data: bytes) -> bool:

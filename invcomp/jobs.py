@@ -79,6 +79,8 @@ class Targets:
             raise OutputError(f"{target} is the output of another input of this call too; give other names")
         if target.is_dir():
             raise OutputError(f"{target} is a folder; give a file name")
+        if target.exists() and not target.is_file():
+            raise OutputError(f"{target} is no ordinary file; give another name, or - for standard output")
         if target.exists() and not self.force:
             raise OutputError(f"{target} exists; give --force to overwrite it")
         self.taken.add(target)

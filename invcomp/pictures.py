@@ -70,7 +70,9 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Picture:
         raise ImageError(f"{name} is not a picture that Pillow can read") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{name} has more than the {MAX_PIXELS:,} pixels that are read; shrink it first") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, ImageCms.PyCMSError) as error:
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
         raise ImageError(f"{name} is truncated or damaged: {error}") from None
 
 

@@ -22,6 +22,10 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
 def difference(image: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(image, dtype=float) - np.asarray(other.convert("RGB"), dtype=float)).mean())
 
@@ -58,6 +62,8 @@ def test_a_colour_profile_changes_the_pixels() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     plain = read_picture(png(photograph())).image
     assert difference(read_picture(png(photograph(), icc_profile=lab)).image, plain) < 60  # an unusable one is ignored
+    swapped = srgb_profile().replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    assert difference(read_picture(png(photograph(), icc_profile=swapped)).image, plain) > 5
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert difference(read_picture(png(photograph(), icc_profile=srgb)).image, plain) < 1
 

@@ -11,7 +11,7 @@ from invcomp.codec import Codec
 from invcomp.pictures import read_picture
 from tests.conftest import FACES
 
-VARIANTS = ["one-thread", "two-threads", "batch", "channels-last", "no-onednn", "deterministic"]
+VARIANTS = ["one-thread", "two-threads", "batch", "channels-first", "no-onednn", "deterministic"]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def variant(name: str, codec: Codec) -> Iterator[None]:
     try:
         if name in ("one-thread", "two-threads"):
             torch.set_num_threads(1 if name == "one-thread" else 2)
-        if name == "channels-last":
-            codec.prior.generator.to(memory_format=torch.channels_last)
+        if name == "channels-first":  # the default is channels-last
+            codec.prior.generator.to(memory_format=torch.contiguous_format)
         torch.use_deterministic_algorithms(name == "deterministic")
         with torch.backends.mkldnn.flags(enabled=name != "no-onednn"):
             yield

@@ -226,6 +226,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(picture_folder: Path, tmp
     output = tmp_path / "p"
     process = start(command(picture_folder, output, "--kimg", "20", "--minutes", "0.01"))
     while not (output / NAME).exists():
+        assert process.poll() is None
         time.sleep(0.05)
     process.kill()
     process.wait()
@@ -236,6 +237,23 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(picture_folder: Path, tmp
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=120) == 130
+
+
+@pytest.mark.slow
+def test_gradients_are_averaged_over_processes(tmp_path: Path) -> None:
+    script = tmp_path / "average.py"
+    script.write_text(
+        "import torch\n"
+        "from invcomp.training.checkpoint import average_over_processes\n"
+        "from invcomp.training.loop import processes\n"
+        "with processes('cpu') as process:\n"
+        "    weight = torch.nn.Parameter(torch.zeros(3))\n"
+        "    weight.grad = torch.full((3,), 1.0 + 2 * process.rank)\n"
+        "    average_over_processes([weight], process.world)\n"
+        "    assert weight.grad.tolist() == [2.0, 2.0, 2.0], weight.grad\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29612"]
+    subprocess.run([*launch, str(script)], check=True, capture_output=True, timeout=200)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from invcomp.errors import FormatError
 Symbols = list[NDArray[np.int32]]
 """Integer symbols of every level, (C, H, W), coarse to fine."""
 
+CHUNK = 1 << 16  # symbols coded by one call
 WORD = 4  # bytes of a word of the range coder
 
 
@@ -29,7 +30,9 @@ def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Se
     for table, level, present in zip(tables, symbols, coded, strict=True):
         if present:
             rows = table.chosen(rate, level.shape).ravel()
-            encoder.encode(level.ravel() + table.bound, model, table.frequencies().astype(np.float64)[rows])
+            frequencies = table.frequencies().astype(np.float64)
+            for part in chunks(len(rows)):
+                encoder.encode(level.ravel()[part] + table.bound, model, frequencies[rows[part]])
     sealed = encoder.get_compressed().astype(">u4").tobytes()
     shapes = [level.shape for level in symbols]
 
@@ -60,14 +63,21 @@ def decode(
     for table, shape, present in zip(tables, shapes, coded, strict=True):
         if present:
             rows = table.chosen(rate, shape).ravel()
+            frequencies = table.frequencies().astype(np.float64)
             try:
-                found = decoder.decode(model, table.frequencies().astype(np.float64)[rows])
+                parts = [decoder.decode(model, frequencies[rows[part]]) for part in chunks(len(rows))]
             except AssertionError:
                 raise FormatError("the payload stands for no symbols; get the file again") from None
+            found = np.concatenate(parts)
             symbols.append((found - table.bound).astype(np.int32).reshape(shape))
         else:
             symbols.append(np.zeros(shape, dtype=np.int32))
     return symbols
+
+
+def chunks(count: int) -> list[slice]:
+    """Slices of at most `CHUNK` symbols, so that the frequencies of a large picture are not all in memory at once."""
+    return [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
 
 
 def same(left: Symbols, right: Symbols) -> bool:

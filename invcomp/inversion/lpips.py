@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from invcomp.priors.lpips import LpipsNetwork
 
+MOST_ENLARGED = 512  # pictures with a longer side are not enlarged
 PERCEPTUAL_SIDE = 128  # LPIPS is blind to missing eyes at 64 pixels: pictures are enlarged to at least this
 
 
@@ -26,7 +27,7 @@ class LpipsTerm:
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """Features [(N, C, h, w)] of every layer, not normalised."""
-        scale = self.scale or enlargement(min(pictures.shape[2:]))
+        scale = self.scale or (1 if max(pictures.shape[2:]) > MOST_ENLARGED else enlargement(min(pictures.shape[2:])))
         if scale > 1:
             pictures = F.interpolate(pictures, scale_factor=float(scale), mode="bilinear", align_corners=False)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -52,5 +53,5 @@ class LpipsTerm:
 
 
 def enlargement(side: int) -> int:
-    """The whole factor that brings `side` pixels to at least `PERCEPTUAL_SIDE`."""
-    return max(1, -(-PERCEPTUAL_SIDE // side))
+    """The whole factor, at most 8, that brings `side` pixels to at least `PERCEPTUAL_SIDE`."""
+    return min(8, max(1, -(-PERCEPTUAL_SIDE // side)))

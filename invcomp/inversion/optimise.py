@@ -39,7 +39,7 @@ class Schedule:
     learning_rate: float = 0.01
     judge_every: int = 5
     """Steps between judging rounded candidates, where the relaxation does not do so itself."""
-    patience: int = 30
+    patience: int = 20
     """Steps without improvement after which a picture's steps are halved."""
     improvement: float = 5e-4
     """What counts as one, as a share of the objective."""

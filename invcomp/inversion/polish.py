@@ -26,7 +26,7 @@ PROBES = 4
 MOVES, FEWEST_MOVES = 48.0, 3.0  # symbols of a picture moved in the first round, and in the most cautious one
 BOLDER, MORE_CAUTIOUS = 1.3, 0.6
 BLAME, FORGIVE = 0.4, 1.02  # weight of a symbol whose move did not pay, and its recovery every round
-PATIENCE = 25  # rounds without a gain after which a picture has converged
+PATIENCE = 20  # rounds without a gain after which a picture has converged
 
 
 @dataclass
@@ -154,7 +154,9 @@ def curvature_scale(search: Search, state: State) -> Tensor:
 
 
 def store(best: Candidate, state: State, rows: Tensor) -> None:
-    """Write finished pictures back."""
+    """Write finished pictures back where they are better than what was there."""
+    better = state.objective < best.objective[rows]
+    rows, state = rows[better], state.subset(better.nonzero().flatten())
     for level, symbols in enumerate(state.symbols):
         best.symbols[level][rows] = symbols
     best.bits[rows], best.distortion[rows], best.objective[rows] = state.bits, state.distortion, state.objective

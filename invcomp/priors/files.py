@@ -87,6 +87,9 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
     if len(info.lambdas) != arch.rates or len(info.rate_bytes) != arch.rates:
         raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
     weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
+    with torch.device("meta"):
+        outline = Generator(arch)
+    check_shapes(outline, weights, path)  # before anything large is allocated
     generator = fill(Generator(arch), weights, path)
     return Prior(folder, info, arch, tables, generator.to(device), device)
 
@@ -128,11 +131,16 @@ def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, str], dict[s
         raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
 
 
-def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> Network:
-    """Put stored weights into a network, computing in fp32 from then on."""
+def check_shapes(network: nn.Module, tensors: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Raises `PriorError` unless the tensors are those of the network."""
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     if {name: value.shape for name, value in tensors.items()} != expected:
         raise PriorError(f"{path} does not fit the architecture of its prior; get the prior again")
+
+
+def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> Network:
+    """Put stored weights into a network, computing in fp32 from then on."""
+    check_shapes(network, tensors, path)
     network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # the faster format on CPUs
 

@@ -38,6 +38,20 @@ class PriorInfo:
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
+    def problem(self) -> str | None:
+        """What is wrong with values read from a file, if anything."""
+        rates = len(self.lambdas)
+        series = [*self.term_means.values(), self.rate_bytes] if isinstance(self.term_means, dict) else []
+        if "critic" not in self.term_means or any(len(s) != rates for s in series):
+            return "the calibration is incomplete"
+        if not all(0 < float(x) < float("inf") for x in self.lambdas) or any(float(x) < 0 for s in series for x in s):
+            return "the calibration has impossible values"
+        if not all(isinstance(x, dict) for x in (self.files, self.training, self.results)):
+            return "files, training or results are not tables"
+        if not all(isinstance(x, str) for x in (self.name, self.domain, self.licence, self.distortion)):
+            return "name, domain, licence or distortion is not text"
+        return None
+
     @property
     def id_bytes(self) -> bytes:
         return bytes.fromhex(self.id)
@@ -57,8 +71,11 @@ def read_info(folder: Path) -> PriorInfo:
         info = PriorInfo(**{**data, "lambdas": tuple(float(x) for x in data["lambdas"])})
         if info.format != FORMAT:
             raise PriorError(f"{path} has format {info.format}; this program reads format {FORMAT}")
-        if len(info.id_bytes) != 32 or not isinstance(info.files, dict):
+        if len(info.id_bytes) != 32:
             raise ValueError("the id is not a SHA-256")
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        problem = info.problem()
+        if problem:
+            raise ValueError(problem)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
     return info

@@ -1,10 +1,11 @@
 """LPIPS networks, with the weights and layers of the `lpips` package: downloaded once, or carried by a prior."""
 
+import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -28,17 +29,24 @@ def download_lpips(net: str) -> LpipsNetwork:
     """The network on the backbone `net` (alex, squeeze, vgg), frozen; weights come through torchvision's cache."""
     try:
         return make(net, pretrained=True)
-    except (URLError, OSError, RuntimeError) as error:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILES[net]
+    except Exception as error:  # of the network, the disk, or a damaged file
         raise MissingWeightsError(
-            f"the file {path}, which is neither there nor could be downloaded ({error}); put it there"
+            f"the file {backbone_file(net)}, which is neither there nor could be downloaded ({error}); put it there"
         ) from None
+
+
+def backbone_file(net: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILES[net]
+
+
+def is_cached(net: str) -> bool:
+    return backbone_file(net).is_file()
 
 
 def make(net: str, pretrained: bool) -> LpipsNetwork:
     import lpips
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # a download speaks on standard output
         warnings.simplefilter("ignore")  # the package calls torchvision in a way that is deprecated
         network: LpipsNetwork = lpips.LPIPS(net=net, pretrained=pretrained, pnet_rand=not pretrained, verbose=False)
     return network.eval().requires_grad_(False)

@@ -1,7 +1,9 @@
 """`invcomp train-prior`: from a folder of pictures to a prior, with progress and resumption."""
 
+import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from invcomp.codec import choose_device
 from invcomp.errors import DataError, OutputError, UsageError
 from invcomp.inversion.losses import parse_loss
+from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.info import CARD
 from invcomp.training.checkpoint import NAME, Checkpoint
@@ -20,6 +23,7 @@ from invcomp.training.data import TrainingSet, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
 from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
 
+ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
 
 
@@ -53,7 +57,13 @@ class Request:
 
 def run_training(request: Request, say: Callable[[str], None]) -> bool:
     """Train, or continue to train, a prior and write it; False if it was interrupted. Raises `InvcompError`."""
-    if request.kimg <= 0 or request.batch < 1 or request.minutes <= 0 or request.adversarial < 0:
+    if (
+        not math.isfinite(request.kimg)
+        or request.kimg <= 0
+        or request.batch < 1
+        or request.minutes <= 0
+        or request.adversarial < 0
+    ):
         raise UsageError("--kimg, --batch and --minutes are greater than 0, --adversarial is 0 or more")
     choose_device(request.device)
     with processes(request.device) as process:
@@ -63,6 +73,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         held = min(MOST_HELD_OUT, max(1, int(len(training_set.pictures) * HELD_OUT_SHARE)))
         chosen = np.random.default_rng(0).permutation(len(training_set.pictures))
         held_out, pictures = training_set.pictures[chosen[:held]], training_set.pictures[chosen[held:]]
+        about = described(request)
         run = Run(arch, config, process, request.compile_networks)
         if request.resume:
             run.restore(Checkpoint.load(request.output))
@@ -82,9 +93,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
             request.output,
             run.averaged(),
             config,
-            About(
-                request.name, request.domain, request.licence, request.data_note or request.data.name, request.limits
-            ),
+            about,
             pictures,
             held_out,
             {
@@ -130,6 +139,19 @@ def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture,
         parse_loss(request.distortion)
         return arch, replace(config, distortion=request.distortion)
     return arch, replace(config, distortion=choose_distortion(config.distortion, say))
+
+
+def described(request: Request) -> About:
+    """What the card says of the prior: kept beside the checkpoint, so that it is said once."""
+    path = request.output / ABOUT
+    if request.resume and path.is_file():
+        try:
+            return About(**json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            raise DataError(f"{path} is damaged; delete it and give --name, --domain, … again") from None
+    about = About(request.name, request.domain, request.licence, request.data_note or request.data.name, request.limits)
+    write_whole(path, json.dumps(asdict(about), indent=1).encode())
+    return about
 
 
 def load(

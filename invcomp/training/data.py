@@ -2,6 +2,7 @@
 
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,12 +40,15 @@ def named_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             for name in sorted(n for n in archive.namelist() if is_picture(n)):
-                yield name, partial(bytes, archive.read(name))
+                yield name, partial(archive.read, name)
     elif tarfile.is_tarfile(source):
-        with tarfile.open(source) as tar:
-            for member in tar:
-                if member.isfile() and is_picture(member.name) and (file := tar.extractfile(member)):
-                    yield member.name, partial(bytes, file.read())
+        try:
+            with tarfile.open(source) as tar:
+                for member in tar:
+                    if member.isfile() and is_picture(member.name) and (file := tar.extractfile(member)):
+                        yield member.name, partial(bytes, file.read())
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            raise DataError(f"{source} is truncated or damaged: {error}") from None
     else:
         raise DataError(f"{source} is neither a folder nor a zip or tar archive of pictures")
 
@@ -86,7 +90,7 @@ def load_training_set(
             image = read_picture(fetch(), name).image
         except ImageError as error:
             return [], str(error)
-        except OSError as error:
+        except Exception as error:  # of the archive: a bad checksum, a password, a truncated member
             return [], f"{name} cannot be read: {error}"
         return ([square(image, size)] if aligned else crops(image, size)), None
 

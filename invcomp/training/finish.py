@@ -18,6 +18,7 @@ from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpip
 from invcomp.pictures import grid, png_bytes, to_image, write_whole
 from invcomp.priors.files import GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
+from invcomp.priors.lpips import is_cached
 from invcomp.training.config import TrainingConfig
 from invcomp.training.monitor import decode_held_out
 from invcomp.training.step import Networks
@@ -70,14 +71,15 @@ def clamped(symbols: list[Tensor], tables: tuple[LevelTables, ...], picture: int
 
 
 def calibrate(
-    networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor
+    networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor, distortion: str
 ) -> tuple[dict[str, list[float]], list[float], list[float]]:
     """Held-out means at every rate index, encoder only: every loss term that can be had, file bytes, PSNR."""
     device = held_out.device
+    in_training = {name for _, name in parse_loss(distortion)}
     terms = {}
     for name in TERMS:
-        if name == "lpips-vgg":
-            continue  # half a gigabyte for a mean; `Codec.rate_weight` takes lpips-squeeze in its stead
+        if name in LPIPS_TERMS and name not in in_training and not is_cached(LPIPS_TERMS[name]):
+            continue  # no download for a mean: `Codec.rate_weight` has a stand-in
         try:
             terms[name] = build_loss(name, lambda: networks.critic, device)
             terms[name].distance(held_out[:1], terms[name].reference(held_out[:1]))
@@ -120,7 +122,7 @@ def write_prior(
         store_as_half(networks)
         tables = fit_tables(networks, x, say)
         say("calibration on held-out pictures")
-        means, sizes, psnrs = calibrate(networks, tables, y)
+        means, sizes, psnrs = calibrate(networks, tables, y, config.distortion)
         carried = {
             LPIPS_TERMS[name]: cached_lpips(name) for _, name in parse_loss(config.distortion) if name in LPIPS_TERMS
         }

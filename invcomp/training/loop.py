@@ -250,6 +250,7 @@ def train(
     steps = number = 0
 
     def judge() -> None:
+        run.checkpoint().save(folder)  # first: a run that is told to stop may have little time
         averaged = run.averaged()
         opened = config.open_levels(run.progress, run.arch.levels)
         figures = evaluate(averaged, judged, opened)
@@ -259,7 +260,6 @@ def train(
             folder,
             {"seen": run.seen, "seconds": run.seconds, **means, "held_out": [asdict(f) for f in figures]},
         )
-        run.checkpoint().save(folder)
 
     with stop.listening():
         while run.seen < total and not asked(stop, process):
