@@ -114,7 +114,7 @@ def compress(
     inputs: Inputs,
     output: Output = None,
     prior: PriorName = "faces",
-    quality: Annotated[float, typer.Option(help="0 to 100: 0 gives the smallest files.")] = 40.0,
+    quality: Annotated[float, typer.Option(help="0 to 100: 0 gives the smallest files.")] = 36.0,
     steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 500,
     loss: Annotated[
         str | None,

@@ -26,7 +26,7 @@ from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.registry import find_prior, priors_of
 
-DEFAULT_QUALITY = 40.0
+DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB

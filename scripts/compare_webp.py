@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("compare-webp.png"))
     parser.add_argument("--prior", default="faces")
-    parser.add_argument("--quality", type=float, default=40)
+    parser.add_argument("--quality", type=float, default=36)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--loss", default=None)
     parser.add_argument("--shown", type=int, default=12)

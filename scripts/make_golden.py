@@ -27,8 +27,8 @@ def main() -> None:
     index = args.output / "symbols.json"
     digests = json.loads(index.read_text()) if index.exists() else {}
     faces = [read_picture(path).image for path in sorted((ROOT / "examples" / "faces").glob("*.png"))]
-    cases = {f"q{quality}-{n}": (faces[n], quality) for quality in (0, 40, 100) for n in range(2)}
-    cases["wide"] = (faces[2].resize((90, 40), Image.Resampling.LANCZOS), 40)
+    cases = {f"q{quality}-{n}": (faces[n], quality) for quality in (0, 36, 100) for n in range(2)}
+    cases["wide"] = (faces[2].resize((90, 40), Image.Resampling.LANCZOS), 36)
     cases["large"] = (faces[3].resize((200, 200), Image.Resampling.LANCZOS), 20)
     for name, (image, quality) in cases.items():
         path = args.output / f"{args.version}-{args.prior}-{name}.inv"

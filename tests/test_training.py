@@ -56,6 +56,18 @@ def test_broken_files_are_skipped_and_listed(picture_folder: Path, tmp_path: Pat
     assert found.skipped == ["broken.jpg is not a picture that Pillow can read"]
 
 
+def test_a_damaged_member_of_a_zip_is_skipped_and_listed(picture_folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path in sorted(picture_folder.iterdir()):
+            archive.write(path, path.name)
+    data = bytearray((tmp_path / "set.zip").read_bytes())
+    data[2000] ^= 255
+    (tmp_path / "set.zip").write_bytes(data)
+    found = load_training_set(tmp_path / "set.zip", 16, aligned=True)
+    assert found.files == 119
+    assert found.skipped[0].startswith("000.png cannot be read")
+
+
 def test_too_few_pictures_are_an_error(tmp_path: Path) -> None:
     for index, image in enumerate(windows(3)):
         image.save(tmp_path / f"{index}.png")

@@ -40,7 +40,7 @@ def named_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             for name in sorted(n for n in archive.namelist() if is_picture(n)):
-                yield name, partial(archive.read, name)
+                yield name, member_reader(archive, name)
     elif tarfile.is_tarfile(source):
         try:
             with tarfile.open(source) as tar:
@@ -51,6 +51,19 @@ def named_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             raise DataError(f"{source} is truncated or damaged: {error}") from None
     else:
         raise DataError(f"{source} is neither a folder nor a zip or tar archive of pictures")
+
+
+def member_reader(archive: zipfile.ZipFile, name: str) -> Callable[[], bytes]:
+    """A member, read now since the archive may be closed later; what is wrong with it is raised when it is used."""
+    try:
+        return partial(bytes, archive.read(name))
+    except Exception as error:  # a bad checksum, a password, a truncated member
+        problem = error
+
+        def fail() -> bytes:
+            raise problem
+
+        return fail
 
 
 def is_picture(name: str) -> bool:
