@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from invcomp import container
 from invcomp.container import Container
 from invcomp.entropy import coder
-from invcomp.entropy.coder import Symbols
+from invcomp.entropy.coder import Payload, Symbols
 from invcomp.entropy.tables import draw, ideal_bits
 from invcomp.errors import FormatError, ImageError, UsageError
 from invcomp.inversion.losses import Loss, build_loss, cached_lpips, parse_loss
@@ -201,8 +201,9 @@ class Codec:
         )
         coded = [not s for s in skipped]
         levels = None if all(coded) else sum(1 << level for level, c in enumerate(coded) if c)
-        payload = coder.encode(prior.tables, symbols, rate, coded)
-        return container.write(Container(prior.info.id_bytes, rate, payload, size, levels))
+        payloads = coder.encode(prior.tables, symbols, rate, coded)
+        prior_id = prior.info.id_bytes
+        return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels) for p in payloads))
 
     def rate_weight(self, expression: str, position: float) -> float:
         """Lambda of a loss at a (fractional) rate index, in that loss's units per bit.
@@ -247,7 +248,7 @@ class Codec:
         coded = [content.levels is None or bool(content.levels >> level & 1) for level in range(arch.levels)]
         shapes = arch.latent_shapes(height, width)
         try:
-            return content, coder.decode(tables, content.payload, shapes, content.rate, coded)
+            return content, coder.decode(tables, Payload(content.payload, content.tail), shapes, content.rate, coded)
         except FormatError as error:
             raise FormatError(f"{name} is damaged: {error}") from None
 

@@ -1,6 +1,6 @@
 """The container, version 1: a header of 3 bytes, optional fields, the payload, a checksum of 2 bytes.
 
-    byte 0      1010 vv ss      magic, version - 1, salt
+    byte 0      1010 vv tt      magic, version - 1, tail
     bytes 1, 2  x rrrr i*11     optional fields follow, rate index, first 11 bits of the prior id (big-endian)
     if x        0000 0 l q s    fields: levels, square, size
       if s      varint [varint] width and height of the original picture; one number if q
@@ -8,8 +8,9 @@
     …           payload
     last two    CRC-16 (CCITT, big-endian) of everything before, started from the full prior id
 
-The checksum notices every damage of up to two neighbouring bytes and all but one in 65,536 others. The salt has no
-meaning; the writer chooses it so that no prefix of the file carries a valid checksum, so every truncation is noticed.
+The checksum notices every damage of up to two neighbouring bytes and all but one in 65,536 others. The payload is
+continued by the tail's two bits without end. Where several tails or a longer payload will do, the writer takes one
+with which no prefix of the file carries a valid checksum, so every truncation is noticed.
 """
 
 import binascii
@@ -19,7 +20,6 @@ from invcomp.errors import FormatError
 
 MAGIC, VERSION = 0b1010, 1
 ID_BITS = 11
-SALTS = 4
 MAX_SIDE, MAX_PIXELS = 65_535, 100_000_000
 SMALLEST = 5  # bytes
 SIZE, SQUARE, LEVELS = 1, 2, 4
@@ -33,6 +33,8 @@ class Container:
     """32 bytes when written; when read, known only up to `short_id`."""
     rate: int
     payload: bytes
+    tail: int = 0
+    """The two bits that continue the payload."""
     size: tuple[int, int] | None = None
     """(width, height) of the original."""
     levels: int | None = None
@@ -57,7 +59,16 @@ def checksum(prior_id: bytes, data: bytes) -> int:
     return binascii.crc_hqx(data, binascii.crc_hqx(prior_id, 0xFFFF))
 
 
-def write(container: Container) -> bytes:
+def write(*alternatives: Container) -> bytes:
+    """The bytes of the first of the alternatives whose every truncation is noticed (or of the last)."""
+    for container in alternatives:
+        data = serialise(container)
+        if not has_intact_prefix(container.prior_id, data):
+            break
+    return data
+
+
+def serialise(container: Container) -> bytes:
     """The bytes of a file."""
     fields = b""
     if container.size is not None or container.levels is not None:
@@ -70,12 +81,9 @@ def write(container: Container) -> bytes:
         if container.levels is not None:
             fields += bytes([container.levels])
     word = bool(fields) << 15 | container.rate << ID_BITS | short_id(container.prior_id)
-    for salt in range(SALTS):
-        body = bytes([MAGIC << 4 | VERSION - 1 << 2 | salt]) + word.to_bytes(2, "big") + fields + container.payload
-        data = body + checksum(container.prior_id, body).to_bytes(2, "big")
-        if not has_intact_prefix(container.prior_id, data):
-            break
-    return data
+    first = bytes([MAGIC << 4 | VERSION - 1 << 2 | container.tail])
+    body = first + word.to_bytes(2, "big") + fields + container.payload
+    return body + checksum(container.prior_id, body).to_bytes(2, "big")
 
 
 def has_intact_prefix(prior_id: bytes, data: bytes) -> bool:
@@ -119,7 +127,7 @@ def read(data: bytes, prior_id: bytes, name: str = "the file") -> Container:
     size = levels = None
     if data[1] >> 7:
         size, levels, body = read_fields(body, name)
-    return Container(prior_id, header.rate, body, size, levels)
+    return Container(prior_id, header.rate, body, data[0] & 3, size, levels)
 
 
 def read_fields(body: bytes, name: str) -> tuple[tuple[int, int] | None, int | None, bytes]:

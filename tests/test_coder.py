@@ -31,12 +31,13 @@ def some_symbols(tables: list[LevelTables], seed: int) -> coder.Symbols:
     ]
 
 
-def reference_decode(tables: list[LevelTables], payload: bytes, rate: int) -> coder.Symbols:
+def reference_decode(tables: list[LevelTables], payload: coder.Payload, rate: int) -> coder.Symbols:
     """The format in whole numbers: a range decoder with 32-bit words, a 64-bit state and 24-bit probabilities."""
-    words = iter(np.frombuffer(payload + bytes(-len(payload) % 4), dtype=">u4").tolist())
+    endless = payload.data + bytes([payload.tail * 0b01010101]) * (400 - len(payload.data))
+    words = iter(np.frombuffer(endless, dtype=">u4").tolist())
 
     def word() -> int:
-        return next(words, 0)
+        return next(words)
 
     lower, span, point = 0, (1 << 64) - 1, word() << 32 | word()
     symbols = []
@@ -63,9 +64,9 @@ def reference_decode(tables: list[LevelTables], payload: bytes, rate: int) -> co
 def test_symbols_survive_and_cost_at_most_a_byte_more_than_ideal(seed: int) -> None:
     tables = some_tables(seed)
     symbols = some_symbols(tables, seed + 1)
-    payload = coder.encode(tables, symbols, 1, [True] * 3)
+    payload = coder.encode(tables, symbols, 1, [True] * 3)[0]
     assert coder.same(coder.decode(tables, payload, SHAPES, 1, [True] * 3), symbols)
-    assert len(payload) <= sum(ideal_bits(tables, symbols, 1)) / 8 + 1.01
+    assert len(payload.data) <= sum(ideal_bits(tables, symbols, 1)) / 8 + 0.8
 
 
 @settings(deadline=None, max_examples=30)
@@ -73,16 +74,16 @@ def test_symbols_survive_and_cost_at_most_a_byte_more_than_ideal(seed: int) -> N
 def test_an_independent_integer_decoder_reads_the_same_symbols(seed: int) -> None:
     tables = some_tables(seed)
     symbols = some_symbols(tables, seed + 1)
-    payload = coder.encode(tables, symbols, 0, [True] * 3)
-    assert coder.same(reference_decode(tables, payload, 0), symbols)
+    for payload in coder.encode(tables, symbols, 0, [True] * 3):
+        assert coder.same(reference_decode(tables, payload, 0), symbols)
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=60))
-def test_any_payload_decodes_to_symbols_within_the_bounds_or_is_refused(payload: bytes) -> None:
+@given(st.binary(max_size=60), st.integers(0, 3))
+def test_any_payload_decodes_to_symbols_within_the_bounds_or_is_refused(payload: bytes, tail: int) -> None:
     tables = some_tables()
     try:
-        symbols = coder.decode(tables, payload, SHAPES, 0, [True] * 3)
+        symbols = coder.decode(tables, coder.Payload(payload, tail), SHAPES, 0, [True] * 3)
     except FormatError:
         return
     for table, level in zip(tables, symbols, strict=True):
@@ -91,10 +92,10 @@ def test_any_payload_decodes_to_symbols_within_the_bounds_or_is_refused(payload:
 
 def test_payloads_do_not_change_with_versions_of_the_coder() -> None:
     tables = some_tables(0)
-    payload = coder.encode(tables, some_symbols(tables, 1), 1, [True, True, True])
+    payload = coder.encode(tables, some_symbols(tables, 1), 1, [True, True, True])[0].data
     assert payload.hex() == (
         "78125e9f032271388ae94822a2798841acc71b32db88728556c47186fa1d67e82edd2271e827"
-        "828b44368da1de5206a9a5a27c7f8f5f833341cdaa2bf5d3167d3e73dfdc1b8082f67ecaa28e95"
+        "828b44368da1de5206a9a5a27c7f8f5f833341cdaa2bf5d3167d3e73dfdc1b8082f67ecaa28e"
     )
 
 
@@ -102,8 +103,8 @@ def test_levels_that_are_not_coded_cost_nothing_and_come_back_as_zero() -> None:
     tables = some_tables()
     symbols = some_symbols(tables, 3)
     symbols[2][:] = 0
-    payload = coder.encode(tables, symbols, 0, [True, True, False])
-    assert len(payload) < len(coder.encode(tables, symbols, 0, [True] * 3))
+    payload = coder.encode(tables, symbols, 0, [True, True, False])[0]
+    assert len(payload.data) < len(coder.encode(tables, symbols, 0, [True] * 3)[0].data)
     assert coder.same(coder.decode(tables, payload, SHAPES, 0, [True, True, False]), symbols)
 
 

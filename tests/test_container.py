@@ -1,6 +1,7 @@
 """The container: what is written is read, and nothing else is."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from invcomp.errors import FormatError
 PRIOR = bytes(range(32))
 sizes = st.none() | st.tuples(st.integers(1, 9000), st.integers(1, 9000))
 containers = st.builds(
-    Container, st.just(PRIOR), st.integers(0, 15), st.binary(max_size=300), sizes, st.none() | st.integers(0, 255)
+    Container,
+    st.just(PRIOR),
+    st.integers(0, 15),
+    st.binary(max_size=300),
+    st.integers(0, 3),
+    sizes,
+    st.none() | st.integers(0, 255),
 )
 
 
@@ -30,7 +37,7 @@ def test_a_picture_of_the_priors_own_size_costs_five_bytes(rate: int, payload: b
 
 @given(containers)
 def test_every_truncation_is_refused(content: Container) -> None:
-    data = container.write(content)
+    data = container.write(*(replace(content, tail=tail) for tail in range(4)))
     for length in range(len(data)):
         with pytest.raises(FormatError):
             container.read(data[:length], PRIOR)
@@ -79,7 +86,7 @@ def test_a_prior_with_the_same_short_id_is_told_apart_by_the_checksum() -> None:
 def test_sizes_beyond_the_limit_are_refused() -> None:
     for size in ((65_536, 1), (60_000, 60_000)):
         with pytest.raises(FormatError, match="pixels"):
-            container.read(container.write(Container(PRIOR, 0, b"", size)), PRIOR)
+            container.read(container.write(Container(PRIOR, 0, b"", size=size)), PRIOR)
 
 
 def test_later_versions_are_refused_with_a_sentence() -> None:

@@ -5,6 +5,7 @@ The coder gets frequencies as whole numbers in float64. Its fixed-point probabil
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from constriction import stream
@@ -20,10 +21,18 @@ CHUNK = 1 << 16  # symbols coded by one call
 WORD = 4  # bytes of a word of the range coder
 
 
-def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Sequence[bool]) -> bytes:
-    """The shortest payload from which `decode` gives the symbols back; levels that are not `coded` are all zero.
+@dataclass(frozen=True)
+class Payload:
+    """A binary fraction: whole bytes, continued without end by the two bits of `tail`."""
 
-    At most one byte longer than the ideal code length. Symbols must lie within the tables' bounds.
+    data: bytes
+    tail: int = 0
+
+
+def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Sequence[bool]) -> list[Payload]:
+    """Payloads from which `decode` gives the symbols back, the shortest first; uncoded levels are all zero.
+
+    The shortest is at most a byte longer than the ideal code length. Symbols must lie within the tables' bounds.
     """
     encoder = stream.queue.RangeEncoder()
     model = stream.model.Categorical(perfect=False)
@@ -36,18 +45,18 @@ def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Se
     sealed = encoder.get_compressed().astype(">u4").tobytes()
     shapes = [level.shape for level in symbols]
 
-    def decodes(payload: bytes) -> bool:
+    def decodes(payload: Payload) -> bool:
         try:
             return same(decode(tables, payload, shapes, rate, coded), symbols)
         except FormatError:
             return False
 
-    return shorten(sealed, decodes)
+    return shortest(sealed, decodes)
 
 
 def decode(
     tables: Sequence[LevelTables],
-    payload: bytes,
+    payload: Payload,
     shapes: Sequence[tuple[int, int, int]],
     rate: int,
     coded: Sequence[bool],
@@ -56,7 +65,8 @@ def decode(
 
     A few bit strings lie in the gaps that the coder's rounding leaves and stand for no symbol.
     """
-    padded = payload + bytes(-len(payload) % WORD)
+    tail = bytes([payload.tail * 0b01010101])
+    padded = payload.data + tail * (2 * WORD + -len(payload.data) % WORD)
     decoder = stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
     model = stream.model.Categorical(perfect=False)
     symbols = []
@@ -84,22 +94,23 @@ def same(left: Symbols, right: Symbols) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-def shorten(sealed: bytes, decodes: Callable[[bytes], bool]) -> bytes:
-    """The shortest payload that `decodes` to the same symbols as `sealed`.
+def shortest(sealed: bytes, decodes: Callable[[Payload], bool]) -> list[Payload]:
+    """The payloads of the fewest bytes that `decodes` to the same symbols as `sealed`, then those of a byte more.
 
-    A payload is a binary fraction; those that decode alike fill an interval that contains `sealed`. If it contains a
-    number of n bytes, then `sealed` rounded down or rounded up to n bytes is one.
+    What decodes alike fills an interval that contains `sealed`. If a fraction of n bytes and a tail lies in it, then
+    one does whose bytes are those of `sealed` cut to n, or one less, or one more.
     """
 
-    def rounded(n: int) -> list[bytes]:
-        down = sealed[:n]
-        up = int.from_bytes(down, "big") + 1
-        return [down] if up >> (8 * n) else [down, up.to_bytes(n, "big")]
+    def of_length(n: int) -> list[Payload]:
+        cut = int.from_bytes((sealed + bytes(n))[:n], "big")
+        near = [value for value in (cut, cut + 1, cut - 1) if 0 <= value < 1 << 8 * n]
+        tries = [Payload(value.to_bytes(n, "big"), tail) for value in near for tail in range(4)]
+        return [payload for payload in tries if decodes(payload)]
 
-    best = sealed
-    while best:
-        shorter = next((p for p in rounded(len(best) - 1) if decodes(p)), None)
-        if shorter is None:
-            break
-        best = shorter
-    return best
+    longer: list[Payload] = of_length(len(sealed))
+    for n in range(len(sealed) - 1, -1, -1):
+        found = of_length(n)
+        if not found:
+            return longer + of_length(n + 2)
+        longer = found
+    return longer + of_length(1)
