@@ -9,7 +9,7 @@
     last two    CRC-16 (CCITT, big-endian) of everything before, started from the full prior id
 
 The checksum notices every damage of up to two neighbouring bytes and all but one in 65,536 others. The payload is
-continued by the tail's two bits without end. Where several tails or a longer payload will do, the writer takes one
+continued by the tail's two bits and then zeros. Where several tails or a longer payload will do, the writer takes one
 with which no prefix of the file carries a valid checksum, so every truncation is noticed.
 """
 
@@ -34,7 +34,7 @@ class Container:
     rate: int
     payload: bytes
     tail: int = 0
-    """The two bits that continue the payload."""
+    """The two bits that follow the payload."""
     size: tuple[int, int] | None = None
     """(width, height) of the original."""
     levels: int | None = None

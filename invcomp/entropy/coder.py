@@ -23,7 +23,7 @@ WORD = 4  # bytes of a word of the range coder
 
 @dataclass(frozen=True)
 class Payload:
-    """A binary fraction: whole bytes, continued without end by the two bits of `tail`."""
+    """A binary fraction: whole bytes, then the two bits of `tail`, then zeros."""
 
     data: bytes
     tail: int = 0
@@ -65,8 +65,8 @@ def decode(
 
     A few bit strings lie in the gaps that the coder's rounding leaves and stand for no symbol.
     """
-    tail = bytes([payload.tail * 0b01010101])
-    padded = payload.data + tail * (2 * WORD + -len(payload.data) % WORD)
+    padded = payload.data + bytes([payload.tail << 6])
+    padded += bytes(-len(padded) % WORD)
     decoder = stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
     model = stream.model.Categorical(perfect=False)
     symbols = []
