@@ -54,8 +54,8 @@ def plain_errors() -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error; gives a function that is told how much is done."""
+def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Callable[..., None]]:
+    """A progress bar on standard error; gives a function that is told how much is done, and what is being done."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -69,7 +69,11 @@ def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Call
         transient=True,
     ) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+
+        def update(done: float, text: str | None = None) -> None:
+            bar.update(task, completed=done, description=text or label)
+
+        yield update
 
 
 def print_table(title: str | None, columns: list[str], rows: list[list[str]]) -> None:
@@ -121,6 +125,7 @@ def compress(
         typer.Option(help='Loss expression, like "100*mse + 0.5*lpips-squeeze".', show_default="the prior's own"),
     ] = None,
     relaxation: Annotated[str, typer.Option(help="straight-through or uniform-noise.")] = "straight-through",
+    start: Annotated[str, typer.Option(help="Where the search starts: encoder, mean or best-of-8.")] = "encoder",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
     device: Device = "auto",
@@ -142,13 +147,13 @@ def compress(
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         from invcomp.codec import Codec, check_arguments
 
-        check_arguments(quality, steps, loss, relaxation)
+        check_arguments(quality, steps, loss, relaxation, start)
         codec = Codec(prior, device)
         targets, entries = Targets(force), []
         with progress_bar("compressing", len(jobs), quiet=as_json) as done:
-            for start in range(0, len(jobs), batch_size):
+            for first in range(0, len(jobs), batch_size):
                 ready = []
-                for job in jobs[start : start + batch_size]:
+                for job in jobs[first : first + batch_size]:
                     entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
                     entries.append(entry)
                     try:
@@ -169,9 +174,10 @@ def compress(
                     steps=steps,
                     loss=loss,
                     relaxation=relaxation,
+                    start=start,
                     seed=seed,
                     batch_size=batch_size,
-                    report=lambda n, start=start: done(start + n),  # type: ignore[misc]
+                    report=lambda n, first=first: done(first + n),  # type: ignore[misc]
                 )
                 seconds = (time.perf_counter() - began) / max(1, len(ready))
                 for (job, picture, entry), result in zip(ready, results, strict=True):
@@ -195,7 +201,7 @@ def compress(
                         "seconds": seconds,
                         "notes": picture.notes,
                     }
-                done(start + len(jobs[start : start + batch_size]))
+                done(first + len(jobs[first : first + batch_size]))
         finish(entries, as_json, streamed, ["input", "output", "bytes", "seconds"])
 
 
@@ -327,6 +333,161 @@ def sample(
                 for name, image in zip(names, images, strict=True):
                     write_whole(name, encode_image(image, name))
     say(f"wrote {n} pictures to {output}")
+
+
+@app.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(help="A folder of pictures that no training saw.")],
+    prior: Annotated[
+        list[str] | None,
+        typer.Option("--prior", help="Name or folder of a prior; may be repeated.", show_default="faces"),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the pictures in pixels.", show_default="the prior's own")
+    ] = None,
+    codecs: Annotated[
+        str,
+        typer.Option(
+            help="Peers, with commas: jpeg, jpeg-progressive, jpeg-shared, webp, avif, jxl, thumbhash, blurhash, pca; "
+            "all or none."
+        ),
+    ] = "all",
+    qualities: Annotated[str, typer.Option(help="Qualities of invcomp, with commas.")] = "0,12,24,36,48,62,80,100",
+    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 500,
+    pca_data: Annotated[
+        Path | None,
+        typer.Option(help="Training folder for PCA, or a fitted file.", show_default="the file beside the prior"),
+    ] = None,
+    rates: Annotated[
+        str | None, typer.Option(help="Range of bytes for Bjøntegaard rates, like 80:600.", show_default="all")
+    ] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Pictures taken of the folder.", show_default="all")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the results as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(help="File for the page.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="File for the figures of every file.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps finished settings, so that an interrupted run goes on.")
+    ] = None,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """Real bytes and metrics of invcomp and its peers: JPEG, WebP, AVIF, JPEG XL, PCA, placeholders."""
+    from invcomp.jobs import Targets
+
+    with plain_errors():
+        targets = Targets(force)
+        for target in (json_file, html, csv):
+            targets.check(target)
+        window = parse_range(rates) if rates else None
+        from invcomp.lab import bench as lab
+        from invcomp.lab.output import summary, write_report
+
+        names = {"all": lab.CODECS, "none": ()}.get(codecs, tuple(c.strip() for c in codecs.split(",")))
+        with progress_bar("bench", 1000) as done:
+            report = lab.bench(
+                lab.BenchRequest(
+                    folder,
+                    tuple(prior or ["faces"]),
+                    size,
+                    names,
+                    parse_numbers(qualities, "--qualities"),
+                    steps,
+                    pca_data,
+                    window,
+                    most,
+                    cache,
+                    device,
+                ),
+                say,
+                lambda text, share: done(1000 * share, text),
+            )
+        write_report(report, json_file=json_file, html=html, csv=csv)
+    for note in report.notes:
+        say(note)
+    for title, columns, rows in summary(report):
+        print_table(title, columns, rows)
+
+
+@app.command()
+def ablate(
+    folder: Annotated[Path, typer.Argument(help="A folder of pictures that no training saw.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for results, page and tables.")],
+    losses: Annotated[
+        str, typer.Option(help='Loss expressions, with semicolons: "mse; 100*mse + 1*lpips-squeeze". prior is its own.')
+    ] = "prior",
+    relaxations: Annotated[
+        str, typer.Option(help="With commas: straight-through, uniform-noise.")
+    ] = "straight-through",
+    steps: Annotated[str, typer.Option(help="Steps of the search, with commas.")] = "100,500",
+    start: Annotated[str, typer.Option(help="Starts, with commas: encoder, mean, best-of-8.")] = "encoder",
+    prior: Annotated[str, typer.Option(help="Names or folders of priors, with commas.")] = "faces",
+    qualities: Annotated[str, typer.Option(help="Qualities at which every cell is measured, with commas.")] = "24,48",
+    subset: Annotated[
+        str,
+        typer.Option(help="full: every combination; star: each factor by itself, the others at their first value."),
+    ] = "full",
+    size: Annotated[
+        int | None, typer.Option(help="Side of the pictures in pixels.", show_default="the prior's own")
+    ] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Pictures taken of the folder.", show_default="all")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    device: Device = "auto",
+) -> None:
+    """Losses x relaxations x steps x starts x priors: one table, one page. A rerun computes only what is missing."""
+    with plain_errors():
+        from invcomp.lab import ablate as lab
+        from invcomp.lab.output import summary, write_report
+
+        request = lab.AblateRequest(
+            folder=folder,
+            losses=tuple(text.strip() for text in losses.split(";") if text.strip()),
+            relaxations=split(relaxations),
+            steps=tuple(int(x) for x in parse_numbers(steps, "--steps")),
+            starts=split(start),
+            priors=split(prior),
+            qualities=parse_numbers(qualities, "--qualities"),
+            subset=subset,
+            size=size,
+            most=most,
+            seed=seed,
+            cache=output / "cells",
+            device=device,
+        )
+        with progress_bar("ablate", 1000) as done:
+            report = lab.ablate(request, say, lambda text, share: done(1000 * share, text))
+        write_report(report, json_file=output / "results.json", html=output / "report.html", csv=output / "files.csv")
+    for note in report.notes:
+        say(note)
+    for title, columns, rows in summary(report):
+        print_table(title, columns, rows)
+    say(f"wrote {output}/report.html, results.json and files.csv")
+
+
+def split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def parse_numbers(text: str, option: str) -> tuple[float, ...]:
+    """`"0,12.5,100"` → numbers. Raises `UsageError`."""
+    try:
+        numbers = tuple(float(part) for part in split(text))
+    except ValueError:
+        raise UsageError(f"{option} takes numbers with commas, not {text!r}") from None
+    if not numbers:
+        raise UsageError(f"{option} needs at least one number")
+    return numbers
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """`"80:600"` → (80, 600). Raises `UsageError`."""
+    low, colon, high = text.partition(":")
+    try:
+        window = float(low), float(high)
+    except ValueError:
+        raise UsageError(f"--rates takes a range of bytes like 80:600, not {text!r}") from None
+    if not colon or not 0 < window[0] < window[1]:
+        raise UsageError(f"--rates takes a range of bytes like 80:600, not {text!r}")
+    return window
 
 
 @app.command(name="train-prior")

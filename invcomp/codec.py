@@ -21,6 +21,7 @@ from invcomp.errors import FormatError, ImageError, UsageError
 from invcomp.inversion.losses import Loss, build_loss, cached_lpips, parse_loss
 from invcomp.inversion.optimise import Schedule, Search, check
 from invcomp.inversion.rate import CodeLengths
+from invcomp.inversion.starts import first_guess, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.lpips import LpipsNetwork
@@ -43,7 +44,7 @@ class Compressed:
     level_bits: list[float]
     rate: int
     start_objective: float
-    """lambda * bits + distortion at the encoder's guess."""
+    """lambda * bits + distortion where the search started."""
     objective: float
     """The same for what was written: never higher."""
     distortion: float
@@ -91,11 +92,12 @@ class Codec:
         steps: int = 500,
         loss: str | None = None,
         relaxation: str = "straight-through",
+        start: str = "encoder",
         seed: int = 0,
     ) -> bytes:
         """A picture of any size and mode → the bytes of a file. See `compress_batch`."""
         (result,) = self.compress_batch(
-            [image], quality=quality, steps=steps, loss=loss, relaxation=relaxation, seed=seed
+            [image], quality=quality, steps=steps, loss=loss, relaxation=relaxation, start=start, seed=seed
         )
         return result.data
 
@@ -107,6 +109,7 @@ class Codec:
         steps: int = 500,
         loss: str | None = None,
         relaxation: str = "straight-through",
+        start: str = "encoder",
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
         report: Callable[[float], None] = lambda _: None,
@@ -115,12 +118,13 @@ class Codec:
 
         `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
-        the prior was trained with, for which it carries all that is needed. `report` is given the number of pictures
+        the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder`, `mean`
+        or `best-of-K` (`invcomp.inversion.starts`). `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
-        check_arguments(quality, steps, loss, relaxation)
-        schedule = Schedule(steps=steps, relaxation=relaxation, seed=seed)
+        check_arguments(quality, steps, loss, relaxation, start)
+        schedule = schedule_for(start, steps, relaxation, seed)
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         pictures = [to_srgb(image).image for image in images]
@@ -132,14 +136,15 @@ class Codec:
         results: dict[int, Compressed] = {}
         for (width, height), members in groups.items():
             most = max(1, min(batch_size, BATCH_PIXELS // (width * height)))
-            for start in range(0, len(members), most):
-                batch = members[start : start + most]
+            for first in range(0, len(members), most):
+                batch = members[first : first + most]
                 done, weight = len(results), len(batch) / max(1, steps)
                 found = self._compress(
                     [pictures[i] for i in batch],
                     quality,
                     loss or self.prior.info.distortion,
                     schedule,
+                    start,
                     lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
                 )
                 results.update(zip(batch, found, strict=True))
@@ -152,6 +157,7 @@ class Codec:
         quality: float,
         expression: str,
         schedule: Schedule,
+        start: str,
         report: Callable[[int], None],
     ) -> list[Compressed]:
         """Pictures of one coded size → files."""
@@ -163,8 +169,6 @@ class Codec:
         shapes = prior.arch.latent_shapes(*x.shape[2:])
         with exact():
             loss = self._loss(expression)
-            with torch.no_grad():
-                start, _ = prior.encoder(x, prior.generator, rate, lambda _, residual: residual.round())
             search = Search(
                 prior.generator,
                 loss,
@@ -173,7 +177,15 @@ class Codec:
                 rate,
                 torch.full((len(x),), self.rate_weight(expression, position), device=device),
             )
-            found = search.run(start, schedule, report)
+
+            def guess() -> list[Tensor]:
+                residuals: list[Tensor]
+                residuals, _ = prior.encoder(x, prior.generator, rate, lambda _, residual: residual.round())
+                return residuals
+
+            with torch.no_grad():
+                values = first_guess(start, guess, search, prior.tables, index, shapes, schedule.seed)
+            found = search.run(values, schedule, report)
         results = []
         for n, picture in enumerate(pictures):
             symbols = [level[n].cpu().numpy().astype(np.int32) for level in found.best.symbols]
@@ -227,6 +239,11 @@ class Codec:
             return total
 
         return between(info.lambdas) * cost(expression) / cost(info.distortion)
+
+    def check_loss(self, expression: str | None) -> None:
+        """Raises `LossError` if a loss cannot be had here: unknown terms, weights that are not there."""
+        with exact():
+            self._loss(expression or self.prior.info.distortion)
 
     def _loss(self, expression: str) -> Loss:
         if expression not in self._losses:
@@ -352,9 +369,10 @@ class Codec:
         return F.pad(to_tensor(image)[None], padding, mode="replicate")[0]
 
 
-def check_arguments(quality: float, steps: int, loss: str | None, relaxation: str) -> None:
+def check_arguments(quality: float, steps: int, loss: str | None, relaxation: str, start: str = "encoder") -> None:
     """Raises `UsageError` or `LossError` if one of them is wrong."""
     check(Schedule(steps=steps, relaxation=relaxation))
+    parse_start(start)
     if not 0 <= quality <= 100:
         raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
     if loss is not None:

@@ -39,3 +39,7 @@ class DataError(InvcompError):
 
 class OutputError(InvcompError):
     """An output cannot be written."""
+
+
+class MissingPackageError(InvcompError):
+    """An optional package, or the weights that it needs, are not there."""

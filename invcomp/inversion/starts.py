@@ -1,0 +1,76 @@
+"""Where a search starts."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invcomp.entropy.tables import LevelTables, draw
+from invcomp.errors import UsageError
+from invcomp.inversion.optimise import Schedule, Search
+
+MOST_STARTS = 64
+FAR = 10.0
+STARTS = "encoder, mean or best-of-K (like best-of-8)"
+
+
+def parse_start(start: str) -> int:
+    """How many candidates a start looks at: `encoder` and `mean` 1, `best-of-8` 8. Raises `UsageError`."""
+    if start in ("encoder", "mean"):
+        return 1
+    prefix, _, count = start.rpartition("-")
+    if prefix != "best-of" or not count.isdecimal() or not 2 <= int(count) <= MOST_STARTS:
+        raise UsageError(f"there is no start {start!r}; it is {STARTS}, K from 2 to {MOST_STARTS}")
+    return int(count)
+
+
+def schedule_for(start: str, steps: int, relaxation: str, seed: int) -> Schedule:
+    """The schedule of a search: from the prior's mean, far from any picture, steps begin ten times as long."""
+    if start != "mean":
+        return Schedule(steps=steps, relaxation=relaxation, seed=seed)
+    near = Schedule()
+    return Schedule(
+        steps=steps,
+        relaxation=relaxation,
+        seed=seed,
+        learning_rate=FAR * near.learning_rate,
+        smallest=near.smallest / FAR,
+    )
+
+
+def first_guess(
+    start: str,
+    guess: Callable[[], list[Tensor]],
+    search: Search,
+    tables: Sequence[LevelTables],
+    rate: int,
+    shapes: Sequence[tuple[int, int, int]],
+    seed: int,
+) -> list[Tensor]:
+    """Symbols (N, C, H, W) by level from which N pictures are searched.
+
+    `encoder`: its guess. `mean`: the prior's, all residuals zero. `best-of-K`: of the encoder's guess, the mean, and
+    K - 2 draws from the tables of the rate index, that with the lowest objective, for every picture by itself.
+    """
+    count, device = len(search.rate), search.rate.device
+    mean = [torch.zeros(count, *shape, device=device) for shape in shapes]
+    candidates = parse_start(start)
+    if start == "mean":
+        return mean
+    if candidates == 1:
+        return guess()
+    values = [value.clone() for value in guess()]  # not rounded: where a symbol lies between two is worth knowing
+    objective = search.judge(values).objective
+    for number in range(candidates - 1):
+        if number == 0:
+            other = mean
+        else:
+            drawn = draw(tables, rate, 1, shapes, seed + number)
+            other = [torch.from_numpy(level.astype(np.float32)).to(device).expand(count, -1, -1, -1) for level in drawn]
+        found = search.judge(other).objective
+        better = (found < objective).nonzero().flatten()
+        for mine, theirs in zip(values, other, strict=True):
+            mine[better] = theirs[better]
+        objective[better] = found[better]
+    return values

@@ -1,0 +1,73 @@
+"""A report as files and as tables: JSON, CSV, the page."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from invcomp.errors import OutputError
+from invcomp.lab.results import Report
+from invcomp.pictures import write_whole
+
+
+def write_report(report: Report, *, json_file: Path | None, html: Path | None, csv: Path | None) -> None:
+    """Write the files that are asked for, each whole or not at all. Raises `OutputError`."""
+    if json_file:
+        write(json_file, json.dumps(report.to_json(), indent=1))
+    if csv:
+        write(csv, csv_text(report))
+    if html:
+        from invcomp.lab.report import render
+
+        write(html, render(report))
+
+
+def write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, text.encode())
+
+
+def csv_text(report: Report) -> str:
+    """One row a codec, setting and picture."""
+    keys = [m.key for m in report.metrics if any(m.key in f.figures for r in report.results for f in r.files)]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    factors = list(dict.fromkeys(name for result in report.results for name in result.factors))
+    writer.writerow(["codec", "setting", *factors, "name", "bytes", *keys])
+    for result in report.results:
+        for file in result.files:
+            levels = [result.factors.get(name, "") for name in factors]
+            figures = [file.figures.get(key, "") for key in keys]
+            writer.writerow([result.codec, result.setting, *levels, file.name, file.bytes, *figures])
+    return buffer.getvalue()
+
+
+def summary(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Tables (title, columns, rows) for the terminal."""
+    shown = [metric for metric in report.metrics if any(metric.key in r.mean for r in report.results)]
+    rows = []
+    for result in report.results:
+        figures = [f"{result.mean[m.key]:.{m.decimals}f}" if m.key in result.mean else "–" for m in shown]
+        seconds = [f"{result.mean[key]:.3f}" for key in ("encode_seconds", "decode_seconds")]
+        rows.append([f"{result.codec}, {result.setting}", f"{result.mean['bytes']:.1f}", *figures, *seconds])
+    columns = ["codec", "bytes", *(metric.label for metric in shown), "encode, s", "decode, s"]
+    tables = [(report.title, columns, rows)]
+    if report.rates:
+        tables.append(rates_table(report))
+    return tables
+
+
+def rates_table(report: Report) -> tuple[str, list[str], list[list[str]]]:
+    """Bjøntegaard rates: a row an anchor, a column a metric."""
+    labels = {metric.key: metric.label for metric in report.metrics}
+    keys = list(dict.fromkeys(rate.metric for rate in report.rates))
+    pairs = list(dict.fromkeys((rate.codec, rate.anchor) for rate in report.rates))
+    found = {(rate.codec, rate.anchor, rate.metric): rate.percent for rate in report.rates}
+    rows = []
+    for codec, anchor in pairs:
+        values = [found.get((codec, anchor, key)) for key in keys]
+        rows.append([f"{codec} against {anchor}", *("undefined" if v is None else f"{v:+.1f} %" for v in values)])
+    return "Bytes at equal quality (Bjøntegaard rate)", ["", *(labels[key] for key in keys)], rows

@@ -1,0 +1,84 @@
+"""The study behind `docs/ablation.md`: which loss, relaxation, number of steps and start the search should have.
+
+    python scripts/ablation_faces.py FOLDER -o OUT
+
+Not the full grid, which would take most of a day on two cores, but two blocks around the defaults:
+
+- every loss, from the encoder's guess, straight-through, at 50, 200 and 500 steps (and 0, where no loss matters);
+- three losses with both relaxations and both starts, at the same numbers of steps.
+
+Every cell is measured at two qualities and compared at equal bytes. A rerun computes only what is missing.
+"""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from invcomp.lab.ablate import AblateRequest, Cell, ablate
+from invcomp.lab.output import write_report
+
+LOSSES = (
+    "prior",  # 100*mse + 1*lpips-squeeze
+    "mse",
+    "l1",
+    "ssim",
+    "ms-ssim",
+    "lpips-squeeze",
+    "lpips-alex",
+    "critic",
+    "300*mse + 1*lpips-squeeze",
+    "100*mse + 1*lpips-alex",
+    "100*mse + 3*critic",
+    "100*mse + 1*lpips-squeeze + 2*critic",
+    "100*mse + 2*ms-ssim",
+)
+CROSSED = ("prior", "mse", "100*mse + 3*critic")
+RELAXATIONS = ("straight-through", "uniform-noise")
+STARTS = ("encoder", "mean")
+STEPS = (500, 200, 50)
+QUALITIES = (24.0, 48.0)
+
+
+def study(prior: str) -> list[Cell]:
+    """The cells, the reference first."""
+    cells = [Cell(loss, RELAXATIONS[0], steps, STARTS[0], prior) for loss, steps in product(LOSSES, STEPS)]
+    cells += [Cell("prior", RELAXATIONS[0], 0, start, prior) for start in STARTS]
+    cells += [
+        Cell(loss, relaxation, steps, start, prior)
+        for loss, relaxation, start, steps in product(CROSSED, RELAXATIONS, STARTS, STEPS)
+    ]
+    return list(dict.fromkeys(cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("ablation"))
+    parser.add_argument("--prior", default="faces")
+    parser.add_argument("--most", type=int, default=24, help="pictures")
+    args = parser.parse_args()
+
+    cells = study(args.prior)
+    request = AblateRequest(
+        args.folder, priors=(args.prior,), qualities=QUALITIES, most=args.most, cache=args.output / "cells"
+    )
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("ablation", total=1.0)
+        report = ablate(
+            request,
+            console.print,
+            lambda text, share: bar.update(task, completed=share, description=text),
+            cells,
+        )
+    out = args.output
+    write_report(report, json_file=out / "results.json", html=out / "report.html", csv=out / "files.csv")
+    console.print(f"wrote {out}/report.html, results.json and files.csv")
+
+
+if __name__ == "__main__":
+    main()
