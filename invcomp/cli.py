@@ -1,4 +1,4 @@
-"""The command line: thin callers of `Codec` and of the training package. torch is imported only where it computes."""
+"""The command line: thin callers of `Codec`, training and lab. torch is imported only where it computes."""
 
 import json
 import sys
@@ -49,7 +49,7 @@ def plain_errors() -> Iterator[None]:
     except OSError as error:
         fail(InvcompError(f"{error.filename or 'the output'}: {error.strerror or error}"))
     except KeyboardInterrupt:
-        say("invcomp: interrupted; what was finished is kept")
+        say("invcomp: interrupted; outputs and kept results that were finished are there")
         raise typer.Exit(130) from None
 
 
@@ -380,8 +380,9 @@ def bench(
             targets.check(target)
         window = parse_range(rates) if rates else None
         from invcomp.lab import bench as lab
-        from invcomp.lab.output import summary, write_report
+        from invcomp.lab.output import check_places, summary, write_report
 
+        check_places(json_file, html, csv)
         names = {"all": lab.CODECS, "none": ()}.get(codecs, tuple(c.strip() for c in codecs.split(",")))
         with progress_bar("bench", 1000) as done:
             report = lab.bench(
@@ -401,7 +402,7 @@ def bench(
                 say,
                 lambda text, share: done(1000 * share, text),
             )
-        write_report(report, json_file=json_file, html=html, csv=csv)
+        write_report(report, json_file=json_file, html_file=html, csv_file=csv)
     for note in report.notes:
         say(note)
     for title, columns, rows in summary(report):
@@ -433,16 +434,17 @@ def ablate(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     device: Device = "auto",
 ) -> None:
-    """Losses x relaxations x steps x starts x priors: one table, one page. A rerun computes only what is missing."""
+    """Losses x relaxations x steps x starts x priors: tables and a page, made anew from kept cells by every rerun."""
     with plain_errors():
         from invcomp.lab import ablate as lab
-        from invcomp.lab.output import summary, write_report
+        from invcomp.lab.output import check_places, summary, write_report
 
+        check_places(output / "results.json")
         request = lab.AblateRequest(
             folder=folder,
             losses=tuple(text.strip() for text in losses.split(";") if text.strip()),
             relaxations=split(relaxations),
-            steps=tuple(int(x) for x in parse_numbers(steps, "--steps")),
+            steps=parse_whole_numbers(steps, "--steps"),
             starts=split(start),
             priors=split(prior),
             qualities=parse_numbers(qualities, "--qualities"),
@@ -455,7 +457,9 @@ def ablate(
         )
         with progress_bar("ablate", 1000) as done:
             report = lab.ablate(request, say, lambda text, share: done(1000 * share, text))
-        write_report(report, json_file=output / "results.json", html=output / "report.html", csv=output / "files.csv")
+        write_report(
+            report, json_file=output / "results.json", html_file=output / "report.html", csv_file=output / "files.csv"
+        )
     for note in report.notes:
         say(note)
     for title, columns, rows in summary(report):
@@ -476,6 +480,14 @@ def parse_numbers(text: str, option: str) -> tuple[float, ...]:
     if not numbers:
         raise UsageError(f"{option} needs at least one number")
     return numbers
+
+
+def parse_whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """`"0,500"` → whole numbers. Raises `UsageError`."""
+    numbers = parse_numbers(text, option)
+    if not all(number.is_integer() for number in numbers):
+        raise UsageError(f"{option} takes whole numbers with commas, not {text!r}")
+    return tuple(int(number) for number in numbers)
 
 
 def parse_range(text: str) -> tuple[float, float]:

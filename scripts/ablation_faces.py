@@ -1,11 +1,11 @@
 """The study behind `docs/ablation.md`: which loss, relaxation, number of steps and start the search should have.
 
-    python scripts/ablation_faces.py FOLDER -o OUT
+    python scripts/ablation_faces.py FOLDER -o OUT --figures docs
 
 Not the full grid, which would take most of a day on two cores, but two blocks around the defaults:
 
 - every loss, from the encoder's guess, straight-through, at 50, 200 and 500 steps (and 0, where no loss matters);
-- three losses with both relaxations and both starts, at the same numbers of steps.
+- two losses with both relaxations and both starts, at the same numbers of steps.
 
 Every cell is measured at two qualities and compared at equal bytes. A rerun computes only what is missing.
 """
@@ -15,10 +15,10 @@ from itertools import product
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from invcomp.cli import progress_bar
 from invcomp.lab.ablate import AblateRequest, Cell, ablate
-from invcomp.lab.output import write_report
+from invcomp.lab.output import write_figures, write_report
 
 LOSSES = (
     "prior",  # 100*mse + 1*lpips-squeeze
@@ -35,11 +35,12 @@ LOSSES = (
     "100*mse + 1*lpips-squeeze + 2*critic",
     "100*mse + 2*ms-ssim",
 )
-CROSSED = ("prior", "mse", "100*mse + 3*critic")
+CROSSED = {"mse": (500, 200, 50), "prior": (500,)}  # losses, and steps, with both relaxations and both starts
 RELAXATIONS = ("straight-through", "uniform-noise")
 STARTS = ("encoder", "mean")
 STEPS = (500, 200, 50)
 QUALITIES = (24.0, 48.0)
+FIGURES = ("psnr", "ssim", "lpips_alex", "lpips_squeeze", "identity_distance")
 
 
 def study(prior: str) -> list[Cell]:
@@ -48,7 +49,8 @@ def study(prior: str) -> list[Cell]:
     cells += [Cell("prior", RELAXATIONS[0], 0, start, prior) for start in STARTS]
     cells += [
         Cell(loss, relaxation, steps, start, prior)
-        for loss, relaxation, start, steps in product(CROSSED, RELAXATIONS, STARTS, STEPS)
+        for loss, numbers in CROSSED.items()
+        for relaxation, start, steps in product(RELAXATIONS, STARTS, numbers)
     ]
     return list(dict.fromkeys(cells))
 
@@ -59,6 +61,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("ablation"))
     parser.add_argument("--prior", default="faces")
     parser.add_argument("--most", type=int, default=24, help="pictures")
+    parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
     args = parser.parse_args()
 
     cells = study(args.prior)
@@ -66,17 +69,17 @@ def main() -> None:
         args.folder, priors=(args.prior,), qualities=QUALITIES, most=args.most, cache=args.output / "cells"
     )
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("ablation", total=1.0)
+    with progress_bar("ablation", 1000) as done:
         report = ablate(
             request,
             console.print,
-            lambda text, share: bar.update(task, completed=share, description=text),
+            lambda text, share: done(1000 * share, text),
             cells,
         )
     out = args.output
-    write_report(report, json_file=out / "results.json", html=out / "report.html", csv=out / "files.csv")
+    write_report(report, json_file=out / "results.json", html_file=out / "report.html", csv_file=out / "files.csv")
+    if args.figures:
+        write_figures(report, args.figures, "ablation", FIGURES)
     console.print(f"wrote {out}/report.html, results.json and files.csv")
 
 

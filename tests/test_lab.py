@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from invcomp.errors import UsageError
 from invcomp.inversion.starts import parse_start
 from invcomp.lab import identity, peers
 from invcomp.lab.ablate import AblateRequest, Cell, ablate, grid
-from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
+from invcomp.lab.bench import BEST_IMAGE_CODEC, BEST_PEER, BenchRequest, bench, own_names
 from invcomp.lab.effects import bootstrap, marginal_effects
 from invcomp.lab.folder import load_pictures
 from invcomp.lab.output import csv_text, summary
@@ -102,7 +103,7 @@ def test_bad_pictures_and_crops_are_said(report: tuple[Report, Path]) -> None:
 
 def test_rates_are_given_against_every_peer_and_the_best(report: tuple[Report, Path]) -> None:
     anchors = {rate.anchor for rate in report[0].rates}
-    assert {BEST_PEER, "webp", "jpeg-shared", "pca"} <= anchors
+    assert {BEST_PEER, BEST_IMAGE_CODEC, "webp", "jpeg-shared", "pca"} <= anchors
     assert "thumbhash" not in anchors  # one point is no curve
     assert all(rate.percent is not None or rate.remark for rate in report[0].rates)
 
@@ -125,7 +126,7 @@ def test_a_finished_setting_is_not_computed_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, cache = report
-    monkeypatch.setattr("invcomp.lab.bench.measure", lambda *a: pytest.fail("it was computed again"))
+    monkeypatch.setattr("invcomp.lab.run.measure", lambda *a: pytest.fail("it was computed again"))
     monkeypatch.setattr("invcomp.lab.bench.cost", lambda *a: "")
     monkeypatch.setattr(peers, "QUALITIES", FEW)
     again = bench(bench_request(folder, tiny_folder, picture_folder, cache=cache))
@@ -150,6 +151,51 @@ def test_without_its_file_pca_is_named_and_skipped(folder: Path, tiny_folder: Pa
     assert any(note.startswith("pca is skipped:") and "--pca-data" in note for note in bench(request).notes)
 
 
+def test_a_prior_with_other_lambdas_has_results_of_its_own(folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    """What is kept belongs to everything that decides a file, not to the generator alone."""
+    other = tmp_path / "other"
+    shutil.copytree(tiny_folder, other)
+    card = json.loads((other / "prior.json").read_text())
+    card["lambdas"] = [50 * value for value in card["lambdas"]]
+    (other / "prior.json").write_text(json.dumps(card))
+    sizes = []
+    for prior in (tiny_folder, other, tiny_folder):
+        request = bench_request(
+            folder, prior, folder, codecs=(), qualities=(60.0,), steps=4, most=2, cache=tmp_path / "kept"
+        )
+        report = bench(request)
+        sizes.append(report.results[0].mean["bytes"])
+    assert sizes[1] < sizes[0] == sizes[2]
+
+
+def test_priors_of_one_name_get_names_of_their_own(tiny: Codec) -> None:
+    names = own_names([tiny, tiny, tiny])
+    assert len(set(names)) == 3
+    assert own_names([tiny]) == ["invcomp"]
+
+
+def test_outputs_that_cannot_be_written_are_found_before_anything_is_measured(
+    folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invcomp.lab.bench.bench", lambda *a: pytest.fail("it was measured"))
+    (tmp_path / "file").write_text("")
+    arguments = ["bench", str(folder), "--prior", str(tiny_folder), "--json", str(tmp_path / "file" / "x.json")]
+    found = CliRunner().invoke(app, arguments)
+    assert found.exit_code == 1
+    assert "cannot be written" in found.stderr
+
+
+def test_names_that_are_no_unicode_are_taken(tmp_path: Path, tiny_folder: Path) -> None:
+    for index, image in enumerate(windows(2, 40)):
+        image.save(tmp_path / f"{index}.png")
+    (tmp_path / "0.png").rename(tmp_path / "a\udcff.png")
+    outputs = ["--json", str(tmp_path / "a.json"), "--csv", str(tmp_path / "a.csv"), "--html", str(tmp_path / "a.html")]
+    arguments = ["bench", str(tmp_path), "--prior", str(tiny_folder), "--codecs", "none", "--steps", "0"]
+    found = CliRunner().invoke(app, [*arguments, "--qualities", "50", *outputs])
+    assert found.exit_code == 0, found.output
+    assert len(json.loads((tmp_path / "a.json").read_text())["results"][0]["files"]) == 2
+
+
 def test_csv_and_tables_hold_every_figure(report: tuple[Report, Path]) -> None:
     rows = list(csv.DictReader(csv_text(report[0]).splitlines()))
     assert len(rows) == sum(len(r.files) for r in report[0].results)
@@ -170,6 +216,10 @@ def test_csv_and_tables_hold_every_figure(report: tuple[Report, Path]) -> None:
         (["bench", "FOLDER", "--qualities", "x"], "--qualities takes numbers"),
         (["bench", "FOLDER", "--rates", "600:80"], "range of bytes like 80:600"),
         (["bench", "FOLDER", "--size", "3"], "size lies between"),
+        (["bench", "FOLDER", "--qualities", "20,500"], "quality lies between"),
+        (["bench", "FOLDER", "--steps", "-1"], "number of steps"),
+        (["ablate", "FOLDER", "-o", "OUT", "--steps", "nan"], "--steps takes whole numbers"),
+        (["ablate", "FOLDER", "-o", "OUT", "--steps", "1.5"], "--steps takes whole numbers"),
         (["ablate", "EMPTY", "-o", "OUT"], "has no pictures"),
         (["ablate", "FOLDER", "-o", "OUT", "--losses", "foo"], "there is no term 'foo'"),
         (["ablate", "FOLDER", "-o", "OUT", "--losses", "lpips-vgg"], "lpips-vgg needs"),
@@ -230,8 +280,8 @@ def test_grids(folder: Path) -> None:
 def test_an_ablation_resumes_and_reports_effects(
     folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ["ablate", str(folder), "-o", str(tmp_path / "out"), "--prior", str(tiny_folder), "--most", "3"]
-    arguments += ["--losses", "mse;l1", "--steps", "3,0", "--start", "encoder,best-of-3", "--qualities", "10,90"]
+    arguments = ["ablate", str(folder), "-o", str(tmp_path / "out"), "--prior", str(tiny_folder), "--most", "6"]
+    arguments += ["--losses", "mse;l1", "--steps", "3,0", "--start", "encoder,best-of-3", "--qualities", "0,100"]
     found = CliRunner().invoke(app, [*arguments, "--subset", "star"])
     assert found.exit_code == 0, found.output
     out = tmp_path / "out"
@@ -244,7 +294,8 @@ def test_an_ablation_resumes_and_reports_effects(
         ("start", "best-of-3"),
     }
     assert all(e["low"] <= e["difference"] <= e["high"] for e in data["effects"])
-    assert len(list(csv.DictReader((out / "files.csv").open()))) == 24
+    assert len(list(csv.DictReader((out / "files.csv").open()))) == 40
+    assert all(e["pictures"] == 5 for e in data["effects"])
     assert "at most about" in found.stderr
     calls = []
     compress = Codec.compress_batch
@@ -280,6 +331,35 @@ def test_effects_find_a_known_difference_at_equal_bytes() -> None:
     assert found["loss", "b"].difference == pytest.approx(1, abs=1e-6)
     assert found["loss", "b"].combinations == 2
     assert found["steps", "2"].difference == pytest.approx(0.5, abs=1e-6)
+
+
+def test_values_are_ranked_over_the_same_combinations() -> None:
+    """`c` was measured with one number of steps only, so `b` is compared there alone."""
+
+    def cell(loss: str, steps: str, gain: float) -> list[Result]:
+        found = []
+        for size in (100, 400):
+            files = [FileResult(str(n), bytes(size), {"psnr": np.log2(size) + gain + n}) for n in range(6)]
+            found.append(Result("", str(size), files, {}, {"loss": loss, "steps": steps}))
+        return found
+
+    results = cell("a", "1", 0) + cell("b", "1", 1) + cell("c", "1", 2) + cell("a", "2", 0) + cell("b", "2", 5)
+    effects = marginal_effects(results, [Metric("psnr", "PSNR", True)], {"loss": "a", "steps": "1"})
+    found = {(e.factor, e.value): (round(e.difference, 6), e.combinations) for e in effects}
+    assert found["loss", "b"] == (1, 1)
+    assert found["loss", "c"] == (2, 1)
+
+
+def test_too_few_pictures_with_shared_bytes_give_no_effect() -> None:
+    def cell(loss: str, sizes: tuple[int, int], shared: int) -> list[Result]:
+        found = []
+        for size in sizes:
+            files = [FileResult(str(n), bytes(size if n >= shared else 100), {"psnr": 20.0}) for n in range(6)]
+            found.append(Result("", str(size), files, {}, {"loss": loss}))
+        return found
+
+    results = cell("a", (50, 90), 4) + cell("b", (300, 500), 4)
+    assert marginal_effects(results, [Metric("psnr", "PSNR", True)], {"loss": "a"}) == []
 
 
 def test_the_bootstrap_covers_the_mean_and_narrows_with_pictures() -> None:

@@ -85,11 +85,16 @@ def test_ms_ssim_is_measured_where_five_scales_fit() -> None:
 
 
 @pytest.mark.usefixtures("pixels_only")
-def test_pictures_smaller_than_a_window_are_said() -> None:
+def test_pictures_smaller_than_a_window_are_said_and_the_others_measured() -> None:
     judge = Judge([image.resize((9, 9)) for image in windows(2, 64)])
     assert judge.metrics[0].key == "psnr"
     assert "ssim" not in [m.key for m in judge.metrics]
     assert any(note.startswith("SSIM is left out: it needs 11 pixels") for note in judge.notes)
+    mixed = [windows(1, 64)[0], windows(1, 64)[0].resize((9, 9))]
+    judge = Judge(mixed)
+    figures, _ = judge.measure(mixed)
+    assert [set(f) for f in figures] == [{"psnr", "ssim"}, {"psnr"}]
+    assert any(note.startswith("SSIM is left out of 1 of 2 pictures") for note in judge.notes)
 
 
 def test_missing_weights_are_said_and_a_priors_own_network_serves(
@@ -117,6 +122,11 @@ def test_lpips_agrees_with_the_value_that_torchmetrics_publishes() -> None:
     larger = [torch.nn.functional.interpolate((x + 1) / 2, size=128) for x in (left, right)]
     direct = network(*(2 * x - 1 for x in larger)).flatten()
     assert lpips_measure(network)(*larger).tolist() == pytest.approx(direct.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("side", [48, 49, 98, 103, 107, 127, 128, 200])
+def test_pictures_are_enlarged_to_exactly_what_is_said(side: int) -> None:
+    assert min(metrics.enlarge(torch.zeros(1, 3, side, side + 5)).shape[2:]) == max(side, metrics.LPIPS_SIDE)
 
 
 def test_frechet_needs_fifty_pictures_and_grows_with_damage(monkeypatch: pytest.MonkeyPatch, faces) -> None:

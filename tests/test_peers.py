@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from invcomp.errors import DataError, FormatError, PriorError
 from invcomp.lab import pca, peers
+from invcomp.lab.compare import closest
 from invcomp.lab.peers import PEERS, PeerSetting, PillowCodec, SharedHeaderJpeg, why_missing
 from tests.conftest import windows
 
@@ -72,19 +73,33 @@ def test_more_quality_is_more_bytes_and_a_better_picture(name: str) -> None:
     assert psnr(codec.decode(small, low, image.size), image) < psnr(codec.decode(large, high, image.size), image)
 
 
-def test_a_shared_header_gives_the_same_picture_for_fewer_bytes() -> None:
+@pytest.mark.parametrize("chroma", [None, *peers.BOTH_CHROMAS])
+def test_a_shared_header_gives_the_same_picture_for_fewer_bytes(chroma: str | None) -> None:
     image = windows(1, 64)[0].crop((0, 0, 61, 45))
     codec = PEERS["jpeg-shared"]
     assert isinstance(codec, SharedHeaderJpeg)
     for scale in peers.SCALES:
-        setting = PeerSetting(scale, 40)
+        setting = PeerSetting(scale, 40, chroma)
         (data,) = codec.encode([image], setting, quiet)
         buffer = io.BytesIO()
-        peers.shrunk(image, scale).save(buffer, format="JPEG", quality=40)
+        options = {"subsampling": chroma} if chroma else {}
+        peers.shrunk(image, scale).save(buffer, format="JPEG", quality=40, **options)
         whole = Image.open(buffer).convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
         assert np.array_equal(np.asarray(codec.decode(data, setting, image.size)), np.asarray(whole))
         assert len(data) < buffer.tell() - 500
     assert "not counted" in codec.note
+
+
+def test_a_file_of_matched_bytes_is_the_largest_that_fits() -> None:
+    (image,) = windows(1, 64)
+    codec = PEERS["webp"]
+    assert isinstance(codec, PillowCodec)
+    (half,) = codec.encode([image], PeerSetting(Fraction(1), 50), quiet)
+    setting, data = closest(codec, PeerSetting(Fraction(1), 8), len(half), image)
+    assert len(data) <= len(half)
+    (above,) = codec.encode([image], PeerSetting(Fraction(1), setting.quality + 1), quiet)
+    assert len(above) > len(half)
+    assert setting.quality > 8
 
 
 @pytest.mark.parametrize("name", PLACEHOLDERS)
@@ -124,17 +139,17 @@ def fitted() -> pca.PcaCodec:
 def test_pca_is_no_worse_than_numpy_says(fitted: pca.PcaCodec) -> None:
     """At its finest step the error is that of numpy's projection onto as many eigen-images, and a little rounding."""
     train = np.stack([np.asarray(p.resize((16, 16), Image.Resampling.LANCZOS)) for p in windows(200, 96)])
-    flat = train.transpose(0, 3, 1, 2).reshape(200, -1).astype(float)
+    flat = np.concatenate([train, train[:, :, ::-1]]).transpose(0, 3, 1, 2).reshape(400, -1).astype(float)
     _, _, basis = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)
     picture = windows(1, 96, seed=7)[0].resize((16, 16), Image.Resampling.LANCZOS)
     centred = np.asarray(picture).transpose(2, 0, 1).ravel() - flat.mean(axis=0)
-    projected = basis[:40].T @ (basis[:40] @ centred)
-    ideal = np.square(projected - centred).mean()
+    projected = (basis[:40].T @ (basis[:40] @ centred) + flat.mean(axis=0)).clip(0, 255)
+    ideal = np.square(projected - np.asarray(picture).transpose(2, 0, 1).ravel()).mean()
     setting = fitted.ladders[0][-1]
     (data,) = fitted.encode([picture], setting, quiet)
     decoded = fitted.decode(data, setting, (16, 16))
     found = np.square(np.asarray(decoded, dtype=float) - np.asarray(picture, dtype=float)).mean()
-    assert ideal * 0.7 < found < ideal * 1.3 + 40
+    assert ideal * 0.9 < found < ideal * 1.1 + 15
 
 
 def test_pca_files_shrink_with_the_step_and_are_checked(fitted: pca.PcaCodec) -> None:

@@ -63,8 +63,8 @@ def report() -> Report:
         BjontegaardRate("first", "third", "psnr", 12.0, "over all of it"),
     ]
     effects = [
-        Effect("loss", "mse + a rather long expression & more", "psnr", "lpips", 0.5, 0.25, 0.75, 4),
-        Effect("steps", "100", "psnr", "500", -0.5, -1.25, 0.25, 4),
+        Effect("loss", "mse + a rather long expression & more", "psnr", "lpips", 0.5, 0.25, 0.75, 4, 24),
+        Effect("steps", "100", "psnr", "500", -0.5, -1.25, 0.25, 4, 24),
     ]
     facts = {"pictures": "made up", "prior": "none"}
     return Report(

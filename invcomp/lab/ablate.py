@@ -7,13 +7,13 @@ from pathlib import Path
 
 from invcomp.codec import Codec, check_arguments
 from invcomp.errors import UsageError
-from invcomp.lab.bench import Run, Say
 from invcomp.lab.codecs import InvcompCodec, InvcompSetting
 from invcomp.lab.effects import marginal_effects
 from invcomp.lab.estimate import in_words, seconds_a_step
 from invcomp.lab.folder import PictureSet, load_pictures, spread
 from invcomp.lab.metrics import Judge
 from invcomp.lab.results import Comparison, Panel, Report, Result
+from invcomp.lab.run import Run, Say
 from invcomp.lab.store import Store
 
 FACTORS = ("loss", "relaxation", "steps", "start", "prior")
@@ -109,7 +109,7 @@ def ablate(
     total, done = sum(effort(cell) for cell, _ in work), 0.0
     for cell, quality in work:
         codec = codecs[cell.prior]
-        loss = None if cell.loss == OWN_LOSS else cell.loss
+        loss = codec.prior.info.distortion if cell.loss == OWN_LOSS else cell.loss
         setting = AblationSetting(quality, cell.steps, loss, cell.relaxation, cell.start, request.seed)
         name = label(cell, varied)
         wrapped = InvcompCodec(codec, name)
@@ -149,7 +149,7 @@ class AblationSetting(InvcompSetting):
 
     def __str__(self) -> str:
         return (
-            f"quality {self.quality:g}, {self.steps} steps, loss {self.loss or 'prior'}, {self.relaxation}, "
+            f"quality {self.quality:g}, {self.steps} steps, loss {self.loss}, {self.relaxation}, "
             f"from {self.start}, seed {self.seed}"
         )
 
@@ -173,7 +173,7 @@ def cost(cells: Sequence[Cell], request: AblateRequest, codec: Codec, pictures: 
     kept = f"; finished cells are kept in {request.cache}" if request.cache else ""
     return (
         f"{len(cells)} cells at {len(request.qualities)} qualities on {len(pictures.images)} pictures: "
-        f"at most about {in_words(seconds)} here{kept}"
+        f"at most about {in_words(seconds)} here with the prior's own loss{kept}"
     )
 
 

@@ -3,31 +3,30 @@
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from invcomp.codec import Codec
-from invcomp.errors import InvcompError, PriorError, UsageError
+from invcomp.codec import Codec, check_arguments
+from invcomp.errors import PriorError, UsageError
 from invcomp.lab import pca
-from invcomp.lab.codecs import QUALITIES, InvcompCodec, PictureCodec, Setting, measure, with_identity
-from invcomp.lab.curves import bjontegaard_rate, clip, curve, pareto_front
+from invcomp.lab.codecs import QUALITIES, InvcompCodec, PictureCodec
+from invcomp.lab.compare import comparisons
+from invcomp.lab.curves import bjontegaard_rate, clip, curve
 from invcomp.lab.estimate import in_words, seconds_a_step
-from invcomp.lab.folder import PictureSet, load_pictures, spread
+from invcomp.lab.folder import PictureSet, load_pictures
 from invcomp.lab.metrics import Judge
 from invcomp.lab.peers import PEERS, Placeholder, why_missing
-from invcomp.lab.results import BjontegaardRate, Comparison, FileResult, Metric, Panel, Report, Result
+from invcomp.lab.results import BjontegaardRate, Metric, Report, Result
+from invcomp.lab.run import RANGE, WEIGHT, Run, Say
 from invcomp.lab.store import Store
 from invcomp.priors.registry import find_prior
 from invcomp.training.data import load_training_set
 
 CODECS = (*PEERS, "pca")
-BEST_PEER = "best peer"
-RATE_METRICS = ("lpips_squeeze", "lpips_alex", "psnr", "ssim", "identity_distance")
-SHOWN = 12
-BUDGETS = (100, 200, 400)  # bytes near which pictures are laid side by side
-WEIGHT, IDENTITY_SHARE = 6.0, 0.2  # expected time of a prior relative to a peer, and of identity to the whole
+BEST_PEER, BEST_IMAGE_CODEC = "best peer", "best image codec"
+"""The front of all peers, and of those that know nothing of the domain: all but PCA."""
+RATE_METRICS = ("lpips_squeeze", "lpips_alex", "psnr", "ssim", "identity", "identity_distance")
 PEER_SECONDS = 0.05  # expected time of a peer, with identity, for a picture at a setting
-RANGE = 1.5  # peers are followed up to this many times the largest mean bytes of invcomp
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,21 @@ class BenchRequest:
     device: str = "auto"
 
 
-Say = Callable[[str, float], None]
-"""Is told what is being measured, and the share of the whole that is done, in [0, 1]."""
-
-
 def bench(
     request: BenchRequest, announce: Callable[[str], None] = lambda _: None, say: Say = lambda text, share: None
 ) -> Report:
-    """Measure. Raises `UsageError` for a wrong request, `PriorError` for a prior that is not there."""
+    """Measure. Raises `UsageError` for a wrong request, `PriorError` for a prior that is not there.
+
+    Identity is computed in processes of its own: a script that calls this needs the usual main guard.
+    """
     unknown = [name for name in request.codecs if name not in CODECS]
     if unknown:
-        raise UsageError(f"there is no codec {unknown[0]!r}; the peers are {', '.join(CODECS)}, or all")
+        raise UsageError(f"there is no codec {unknown[0]!r}; the peers are {', '.join(CODECS)}; or all, or none")
     if not request.priors:
         raise UsageError("bench needs a prior")
+    for quality in request.qualities:
+        check_arguments(quality, request.steps, None, "straight-through")
+    store = Store(request.cache)
     first = Codec(request.priors[0], request.device)
     size = request.size or first.prior.arch.image_size
     pictures = load_pictures(request.folder, size, request.most)
@@ -76,7 +77,7 @@ def bench(
     judge = Judge(pictures.images, lpips=first.prior.lpips)
 
     announce(cost(ours, peers, request, pictures, judge))
-    run = Run(pictures, judge, Store(request.cache), say)
+    run = Run(pictures, judge, store, say)
     results = run.all_settings([(codec, WEIGHT) for codec in ours] + [(codec, 1.0) for codec in peers], len(ours))
     results = run.identities(results, [*ours, *peers])
     say("drawing", 1.0)
@@ -127,7 +128,8 @@ def own_names(codecs: Sequence[Codec]) -> list[str]:
     names: list[str] = []
     for codec in codecs:
         name = f"invcomp {codec.prior.info.name}"
-        names.append(f"{name} {names.count(name) + 1}" if name in names else name)
+        before = sum(other.prior.info.name == codec.prior.info.name for other in codecs[: len(names)])
+        names.append(f"{name} {before + 1}" if before else name)
     return names
 
 
@@ -141,9 +143,10 @@ def choose_peers(request: BenchRequest, prior: Path, size: int | None) -> tuple[
             try:
                 chosen.append(pca_codec(source, size))
             except PriorError as error:
-                if request.pca_data is not None:
+                if request.pca_data is not None and size is not None:
                     raise
-                notes.append(f"pca is skipped: {error}; give its training folder with --pca-data.")
+                mend = "" if size is None else "; give its training folder with --pca-data"
+                notes.append(f"pca is skipped: {error}{mend}.")
             continue
         reason = why_missing(name)
         if reason:
@@ -167,108 +170,6 @@ def pca_codec(source: Path, size: int | None) -> pca.PcaCodec:
     return codec
 
 
-class Run:
-    """A run over codecs and settings: what is kept, what is reported."""
-
-    def __init__(self, pictures: PictureSet, judge: Judge, store: Store, say: Say) -> None:
-        self.pictures, self.judge, self.store, self.say = pictures, judge, store, say
-        self.digest = pictures.digest()
-        self.notes: list[str] = []
-
-    def all_settings(self, weighted: Sequence[tuple[PictureCodec, float]], own: int) -> list[Result]:
-        """Every codec at its settings; ladders end beyond `RANGE` times the largest files of the first `own` codecs."""
-        results: list[Result] = []
-        done, total, largest = 0.0, sum(weight for _, weight in weighted) / (1 - IDENTITY_SHARE), float("inf")
-        for number, (codec, weight) in enumerate(weighted):
-            if number == own:
-                largest = RANGE * max(result.mean["bytes"] for result in results)
-            count = sum(len(ladder) for ladder in codec.ladders)
-            at = 0
-            for ladder in codec.ladders:
-                for position, setting in enumerate(ladder):
-                    from_share, unit = (done + weight * (at + position) / count) / total, weight / count / total
-                    result = self.one(codec, setting, from_share, unit)
-                    if result is None:
-                        continue
-                    results.append(result)
-                    if result.mean["bytes"] > largest:
-                        break
-                at += len(ladder)
-            done += weight
-        return results
-
-    def one(self, codec: PictureCodec, setting: Setting, share: float, unit: float) -> Result | None:
-        """One setting, from the store if it is there; None if the codec cannot do it."""
-        count = len(self.pictures.images)
-        self.say(f"{codec.name}, {setting}", share)
-        try:
-            return self.kept(
-                codec,
-                setting,
-                False,
-                lambda: measure(
-                    codec,
-                    setting,
-                    self.pictures.names,
-                    self.judge,
-                    lambda n: self.say(f"{codec.name}, {setting}", share + unit * n / count),
-                ),
-            )
-        except InvcompError:
-            raise
-        except Exception as error:  # peers raise many kinds
-            self.notes.append(f"{codec.name} at {setting} is left out: {error}.")
-            return None
-
-    def identities(self, results: list[Result], codecs: Sequence[PictureCodec]) -> list[Result]:
-        """Identity figures for the settings that no other of the same codec beats in any other metric."""
-        if not self.judge.knows_faces:
-            return results
-        settings = {(c.name, str(s)): (c, s) for c in codecs for ladder in c.ladders for s in ladder}
-        wanted = [index for index, result in enumerate(results) if on_a_front(result, results, self.judge.metrics)]
-        if len(wanted) < len(results):
-            self.notes.append("Identity is measured at the settings that no other of the same codec beats.")
-        results = list(results)
-        for number, index in enumerate(wanted):
-            result = results[index]
-            share = 1 - IDENTITY_SHARE * (1 - number / len(wanted))
-            self.say(f"identity, {result.codec}, {result.setting}", share)
-            codec, setting = settings[result.codec, result.setting]
-            results[index] = self.identity(result, codec, setting)
-        return results
-
-    def identity(self, result: Result, codec: PictureCodec, setting: Setting) -> Result:
-        """A result with identity figures, from the store if it is there."""
-        return self.kept(codec, setting, True, lambda: with_identity(result, codec, setting, self.judge))
-
-    def kept(self, codec: PictureCodec, setting: Setting, identity: bool, make: Callable[[], Result]) -> Result:
-        """A result from the store, or made and put there."""
-        key = {
-            "codec": codec.identity(),
-            "setting": str(setting),
-            "pictures": self.digest,
-            "metrics": [metric.key for metric in self.judge.metrics],
-            "identity": identity,
-        }
-        found = self.store.get(key)
-        if found is None:
-            found = make()
-            self.store.put(key, found)
-        return replace(found, codec=codec.name)
-
-
-def on_a_front(result: Result, results: Sequence[Result], metrics: Sequence[Metric]) -> bool:
-    """Whether no setting of the same codec beats a result in bytes and in PSNR, SSIM or an LPIPS."""
-    own = [other for other in results if other.codec == result.codec]
-    for metric in metrics:
-        if metric.key in result.mean and metric.key != "frechet":
-            points = [(r.mean["bytes"], r.mean[metric.key]) for r in own if metric.key in r.mean]
-            named = [r for r in own if metric.key in r.mean]
-            if any(named[i] is result for i in pareto_front(points, metric.higher_is_better)):
-                return True
-    return False
-
-
 def facts(request: BenchRequest, pictures: PictureSet, codecs: Sequence[Codec]) -> dict[str, str]:
     """What the page says was measured."""
     sizes = {image.size for image in pictures.images}
@@ -280,8 +181,11 @@ def facts(request: BenchRequest, pictures: PictureSet, codecs: Sequence[Codec]) 
     return {
         "pictures": f"{len(pictures.images)} of {request.folder.resolve().name}, {shown} pixels",
         "prior": "; ".join(f"{c.prior.info.name} ({c.prior.info.id[:12]})" for c in codecs),
-        "search": f"{request.steps} steps, loss {codecs[0].prior.info.distortion}",
+        "search": f"at most {request.steps} steps; loss {'; '.join(c.prior.info.distortion for c in codecs)}",
         "bytes": "of real files, headers and checksums included; figures are of the decoded 8-bit files",
+        "rates": "Bjøntegaard, Akima interpolation of log bytes; LPIPS and identity distance in decibels; "
+        + (f"{request.rates[0]:g} to {request.rates[1]:g} bytes" if request.rates else "all bytes measured"),
+        "peers": f"followed up to {RANGE:g} times the largest mean bytes of invcomp",
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {codecs[0].prior.device.type}",
         "software": f"invcomp {invcomp.__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }
@@ -294,13 +198,10 @@ def bjontegaard_rates(
     peers: Sequence[str],
     window: tuple[float, float] | None,
 ) -> list[BjontegaardRate]:
-    """Of every prior against every peer, and against the best peer at every rate.
-
-    PCA, which has learned the domain as well, is a peer by itself and not part of the best peer.
-    """
+    """Of every prior against every peer, and against the best peer at every rate, with and without PCA."""
     rates = []
-    real = [p for p in peers if p != "pca" and not isinstance(PEERS.get(p), Placeholder)]
-    groups = {BEST_PEER: real, **{p: [p] for p in peers if not isinstance(PEERS.get(p), Placeholder)}}
+    real = [p for p in peers if not isinstance(PEERS.get(p), Placeholder)]
+    groups = {BEST_PEER: real, BEST_IMAGE_CODEC: [p for p in real if p != "pca"], **{p: [p] for p in real}}
     for codec in own:
         groups_here = {**groups, **{other: [other] for other in own if other != codec}}
         for anchor, members in groups_here.items():
@@ -313,49 +214,3 @@ def bjontegaard_rates(
                     ours, theirs = clip(ours, *window), clip(theirs, *window)
                 rates.append(bjontegaard_rate(codec, ours, anchor, theirs, metric))
     return rates
-
-
-def comparisons(
-    results: Sequence[Result], codecs: Sequence[PictureCodec], pictures: PictureSet, metrics: Sequence[Metric]
-) -> list[Comparison]:
-    """A dozen pictures at a few budgets: each codec's best file of at most the bytes of the first codec's file."""
-    first = codecs[0].name
-    front = [r for r in results if r.codec == first]
-    points = [(r.mean["bytes"], r.mean["psnr"]) for r in front]
-    front = [front[i] for i in pareto_front(points, True)]
-    chosen = {min(front, key=lambda r: abs(r.mean["bytes"] - budget)).setting for budget in BUDGETS}
-    anchors = [r for r in front if r.setting in chosen]
-    judge = next((m for key in ("lpips_alex", "lpips_squeeze", "psnr") for m in metrics if m.key == key), metrics[0])
-    settings = {(c.name, str(s)): (c, s) for c in codecs for ladder in c.ladders for s in ladder}
-
-    def panel(result: Result, file: FileResult, most: int, size: tuple[int, int]) -> Panel:
-        codec, setting = settings[result.codec, result.setting]
-        image = codec.decode(file.data, setting, size)
-        return Panel(result.codec, result.setting, file.bytes, file.figures, image, file.bytes <= most)
-
-    found = []
-    for index in spread(range(len(pictures.names)), SHOWN):
-        budgets: dict[str, list[Panel]] = {}
-        size = pictures.images[index].size
-        for anchor in anchors:
-            most = anchor.files[index].bytes
-            panels = [panel(anchor, anchor.files[index], most, size)]
-            for codec in codecs[1:]:
-                files = [(r, r.files[index]) for r in results if r.codec == codec.name]
-                best = best_file(files, most, judge)
-                if best is not None:
-                    panels.append(panel(*best, most, size))
-            budgets[f"about {anchor.mean['bytes']:.0f} bytes"] = panels
-        found.append(Comparison(pictures.names[index], pictures.images[index], budgets))
-    return found
-
-
-def best_file(
-    files: Sequence[tuple[Result, FileResult]], most: int, metric: Metric
-) -> tuple[Result, FileResult] | None:
-    """The best file of at most `most` bytes; the smallest if none is that small."""
-    fitting = [f for f in files if f[1].bytes <= most and metric.key in f[1].figures]
-    if fitting:
-        sign = -1 if metric.higher_is_better else 1
-        return min(fitting, key=lambda f: sign * f[1].figures[metric.key])
-    return min(files, key=lambda f: f[1].bytes, default=None)

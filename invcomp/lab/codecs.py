@@ -1,8 +1,11 @@
 """What the lab measures: anything that turns pictures into files and files into pictures, at several settings."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +27,7 @@ Setting = Any
 
 
 class PictureCodec(Protocol):
-    """A codec with its settings, those that give the smallest files first."""
+    """A codec with its settings."""
 
     @property
     def name(self) -> str: ...
@@ -35,7 +38,7 @@ class PictureCodec(Protocol):
 
     @property
     def ladders(self) -> Sequence[Sequence[Setting]]:
-        """Series of settings; within each, files grow."""
+        """Series of settings, each from the smallest files to the largest."""
 
     def encode(self, images: Sequence[Image.Image], setting: Setting, report: Progress) -> list[bytes]:
         """RGB images → files."""
@@ -81,6 +84,15 @@ def decode(
     return [codec.decode(file, setting, image.size) for file, image in zip(files, originals, strict=True)]
 
 
+@cache
+def source_hash() -> str:
+    """A hash of the modules that decide what a file holds, so that kept results do not outlive a change of them."""
+    root = Path(invcomp.__file__).parent
+    paths = [root / "codec.py", root / "container.py"]
+    paths += [path for part in ("entropy", "inversion", "priors") for path in sorted((root / part).glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
 class InvcompSetting:
     """Arguments of `Codec.compress_batch`."""
 
@@ -109,7 +121,7 @@ class InvcompCodec:
         self, codec: Codec, name: str = "invcomp", qualities: Sequence[float] = QUALITIES, steps: int = 500
     ) -> None:
         self.codec, self.name = codec, name
-        self.qualities, self.steps = tuple(qualities), steps
+        self.qualities, self.steps = tuple(sorted(qualities)), steps
 
     @property
     def ladders(self) -> list[list[InvcompSetting]]:
@@ -132,4 +144,4 @@ class InvcompCodec:
         return self.codec.decompress(file)
 
     def identity(self) -> str:
-        return f"invcomp {invcomp.__version__} {self.codec.prior.info.id}"
+        return f"{self.codec.prior.info.to_json()} {source_hash()}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from invcomp.lab.results import Effect, Metric, Result
 
 RESAMPLES = 2000
+FEWEST_PICTURES = 5
 
 Cells = dict[tuple[tuple[str, str], ...], list[Result]]
 """Results (one a quality) by the values of all factors."""
@@ -16,10 +17,12 @@ Cells = dict[tuple[tuple[str, str], ...], list[Result]]
 def marginal_effects(results: Sequence[Result], metrics: Sequence[Metric], reference: dict[str, str]) -> list[Effect]:
     """Effects of every value of every varied factor against the reference's value.
 
-    For a value and a combination of the other factors that was measured with both, every picture gives one difference
-    of a metric at equal bytes: both curves over the qualities are interpolated (linear in log bytes) at the
-    middle of the bytes that they share. Pictures without shared bytes are left out. Combinations count equally, and
-    the interval is that of 2,000 bootstrap resamples of the pictures. Metrics of the whole set have no effects.
+    For a value and a combination of the other factors, every picture gives one difference of a metric at equal bytes:
+    both curves over the qualities are interpolated (linear in log bytes) at the middle of the bytes that they share.
+    Pictures without shared bytes are left out. Combinations count equally; those measured with all values of the
+    factor are taken, so that its values can be ranked, or where there are none, those measured with this one and
+    the reference's. The interval is that of 2,000 bootstrap resamples of the pictures; effects on fewer than
+    `FEWEST_PICTURES` have none and are left out, and so are metrics of the whole set.
     """
     cells: Cells = {}
     for result in results:
@@ -27,21 +30,25 @@ def marginal_effects(results: Sequence[Result], metrics: Sequence[Metric], refer
     per_picture = [m for m in metrics if any(m.key in f.figures for r in results for f in r.files)]
     effects = []
     for factor, base in reference.items():
-        values = dict.fromkeys(dict(cell)[factor] for cell in cells)
+        values = list(dict.fromkeys(dict(cell)[factor] for cell in cells))
+        complete = [
+            cell
+            for cell in cells
+            if dict(cell)[factor] == base and all(with_value(cell, factor, value) in cells for value in values)
+        ]
         for value in values:
             if value == base:
                 continue
-            pairs = [
-                (cells[with_value(cell, factor, base)], found)
-                for cell, found in cells.items()
-                if dict(cell)[factor] == value and with_value(cell, factor, base) in cells
+            bases = complete or [
+                cell for cell in cells if dict(cell)[factor] == base and with_value(cell, factor, value) in cells
             ]
             for metric in per_picture:
-                differences = [at_equal_bytes(ours, theirs, metric) for theirs, ours in pairs]
-                differences = [d for d in differences if np.isfinite(d).any()]
-                if differences:
-                    mean, low, high = bootstrap(np.stack(differences))
-                    effects.append(Effect(factor, value, metric.key, base, mean, low, high, len(differences)))
+                found = [at_equal_bytes(cells[with_value(b, factor, value)], cells[b], metric) for b in bases]
+                differences = [d for d in found if np.isfinite(d).any()]
+                pictures = int(np.isfinite(differences).any(axis=0).sum()) if differences else 0
+                if pictures >= FEWEST_PICTURES:
+                    interval = bootstrap(np.stack(differences))
+                    effects.append(Effect(factor, value, metric.key, base, *interval, len(differences), pictures))
     return effects
 
 

@@ -28,7 +28,7 @@ class PictureSet:
         """A hash of names and pixels."""
         hasher = hashlib.sha256()
         for name, image in zip(self.names, self.images, strict=True):
-            hasher.update(f"{name} {image.size}".encode())
+            hasher.update(f"{name} {image.size}".encode("utf-8", "surrogateescape"))
             hasher.update(image.tobytes())
         return hasher.hexdigest()
 
@@ -49,10 +49,12 @@ def load_pictures(folder: Path, size: int | None, most: int | None = None) -> Pi
     names, images, notes, enlarged, cropped = [], [], [], 0, 0
     for path in paths:
         try:
-            image = read_picture(path).image
+            picture = read_picture(path)
         except ImageError as error:
             notes.append(f"{error}.")
             continue
+        image = picture.image
+        notes += [f"{path}: {note}." for note in picture.notes]
         if size is not None:
             cropped += image.width != image.height
             enlarged += min(image.size) < size

@@ -6,6 +6,7 @@ its author takes two faces for one person if their Euclidean distance is below 0
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
@@ -47,7 +48,7 @@ class FaceRecognition:
 
     def find(self, image: Image.Image) -> Any | None:
         """The box of the most certain face in an RGB image, in pixels of the enlarged image; None without a face."""
-        boxes, scores, _ = self.detector.run(enlarged(image), 1, -0.5)
+        boxes, scores, _ = self.detector.run(enlarged(image), 1, 0.0)
         return boxes[int(np.argmax(scores))] if len(boxes) else None
 
     def descriptor(self, image: Image.Image, box: Any) -> NDArray[np.float64]:
@@ -94,6 +95,7 @@ _recognition: FaceRecognition | None = None  # of a worker process
 
 def load_recognition() -> None:
     global _recognition
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _recognition = FaceRecognition()
 
 

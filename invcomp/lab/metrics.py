@@ -1,6 +1,8 @@
 """Metrics of decoded pictures: 8-bit files against 8-bit originals, none written here that a library has."""
 
+import io
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from typing import Any, cast
 
 import numpy as np
@@ -59,10 +61,12 @@ def ms_ssim(decoded: Tensor, original: Tensor) -> Tensor:
 
 def enlarge(pictures: Tensor) -> Tensor:
     """To at least `LPIPS_SIDE` pixels a side."""
-    factor = LPIPS_SIDE / min(pictures.shape[2:])
-    if factor <= 1:
+    height, width = pictures.shape[2:]
+    side = min(height, width)
+    if side >= LPIPS_SIDE:
         return pictures
-    return F.interpolate(pictures, scale_factor=factor, mode="bilinear", align_corners=False)
+    size = (round(height * LPIPS_SIDE / side), round(width * LPIPS_SIDE / side))
+    return F.interpolate(pictures, size=size, mode="bilinear", align_corners=False)
 
 
 def lpips_measure(network: LpipsNetwork) -> Measure:
@@ -98,15 +102,9 @@ class Judge:
         self.metrics: list[Metric] = [PSNR]
         self._measures: dict[str, Measure] = {"psnr": psnr}
         self._features: Callable[[Tensor], Tensor] | None = None
-        side = min(min(image.size) for image in originals)
-        if side >= SSIM_WINDOW:
-            self._add(SSIM, ssim)
-        else:
-            self.notes.append(f"SSIM is left out: it needs {SSIM_WINDOW} pixels a side, and a picture has {side}.")
-        if side >= MS_SSIM_SIDE:
-            self._add(MS_SSIM, ms_ssim)
-        else:
-            self.notes.append(f"MS-SSIM is left out: it needs {MS_SSIM_SIDE} pixels a side, and a picture has {side}.")
+        self._smallest: dict[str, int] = {}
+        self._add_windowed(SSIM, ssim, SSIM_WINDOW)
+        self._add_windowed(MS_SSIM, ms_ssim, MS_SSIM_SIDE)
         for net in ("alex", "squeeze"):
             try:
                 network = cached_lpips(f"lpips-{net}")
@@ -120,6 +118,7 @@ class Judge:
             if self._features is None and len(originals) >= FRECHET_PICTURES:
                 self._features = pooled_features(network)
                 note = f"between Gaussians fitted to the mean-pooled last features of {net.capitalize()}Net (ImageNet)"
+                note += f"; biased upwards by the small number of pictures ({len(originals)}), alike for all codecs"
                 self.metrics.append(Metric("frechet", f"Fréchet distance, {net} features", False, 2, note))
         if len(originals) < FRECHET_PICTURES:
             few = f"it needs {FRECHET_PICTURES} pictures, and there are {len(originals)}"
@@ -143,6 +142,29 @@ class Judge:
     def knows_faces(self) -> bool:
         return self._faces is not None
 
+    @classmethod
+    def of_pixels(cls, originals: Sequence[Image.Image]) -> "Judge":
+        """A judge that looks at pixels alone: quick to make."""
+        judge = cls.__new__(cls)
+        judge.originals, judge.notes, judge.metrics = list(originals), [], [PSNR]
+        judge._measures, judge._smallest = {"psnr": psnr}, {}
+        judge._features, judge._original_features, judge._faces = None, None, None
+        judge._add_windowed(SSIM, ssim, SSIM_WINDOW)
+        return judge
+
+    def _add_windowed(self, metric: Metric, measure: Measure, smallest: int) -> None:
+        """A metric of pictures of at least `smallest` pixels a side."""
+        small = sum(min(image.size) < smallest for image in self.originals)
+        if small < len(self.originals):
+            self._add(metric, measure)
+            self._smallest[metric.key] = smallest
+        if small:
+            count = "" if small == len(self.originals) else f" of {small} of {len(self.originals)} pictures"
+            side = min(min(image.size) for image in self.originals)
+            self.notes.append(
+                f"{metric.label} is left out{count}: it needs {smallest} pixels a side, and the smallest has {side}."
+            )
+
     def _add(self, metric: Metric, measure: Measure) -> None:
         self.metrics.append(metric)
         self._measures[metric.key] = measure
@@ -159,7 +181,10 @@ class Judge:
         figures: list[dict[str, float]] = [{} for _ in self.originals]
         for group in batches(self.originals):
             new, old = (torch.stack([to_tensor(images[i]) for i in group]) for images in (decoded, self.originals))
+            side = min(new.shape[2:])
             for key, measure in self._measures.items():
+                if side < self._smallest.get(key, 0):
+                    continue
                 for index, value in zip(group, measure(new, old).tolist(), strict=True):
                     figures[index][key] = value
         together = {}
@@ -167,7 +192,8 @@ class Judge:
             import piq
 
             features = self._set_features(list(decoded))
-            together["frechet"] = float(piq.FID().compute_metric(features, self._original_features))
+            with redirect_stdout(io.StringIO()):  # which it may say of a matrix root
+                together["frechet"] = float(piq.FID().compute_metric(features, self._original_features))
         return figures, together
 
     def measure_identity(self, decoded: Sequence[Image.Image]) -> list[dict[str, float]]:

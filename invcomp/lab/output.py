@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from invcomp.errors import OutputError
@@ -10,16 +12,47 @@ from invcomp.lab.results import Report
 from invcomp.pictures import write_whole
 
 
-def write_report(report: Report, *, json_file: Path | None, html: Path | None, csv: Path | None) -> None:
+def check_places(*paths: Path | None) -> None:
+    """Make the folders of outputs and see that files can be made there, before time is spent. Raises `OutputError`."""
+    for path in paths:
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def write_report(
+    report: Report, *, json_file: Path | None = None, html_file: Path | None = None, csv_file: Path | None = None
+) -> None:
     """Write the files that are asked for, each whole or not at all. Raises `OutputError`."""
     if json_file:
         write(json_file, json.dumps(report.to_json(), indent=1))
-    if csv:
-        write(csv, csv_text(report))
-    if html:
+    if csv_file:
+        write(csv_file, csv_text(report))
+    if html_file:
         from invcomp.lab.report import render
 
-        write(html, render(report))
+        write(html_file, render(report))
+
+
+def write_figures(report: Report, folder: Path, prefix: str, keys: Sequence[str]) -> None:
+    """Figures of some metrics as SVG files: effects if the report has them, else curves. Raises `OutputError`."""
+    from invcomp.lab import plots
+    from invcomp.lab.svg import standalone
+
+    drawn = [r for r in report.results if not report.drawn or r.codec in report.drawn]
+    for metric in report.metrics:
+        if metric.key in keys:
+            text = (
+                plots.effects(report.effects, metric)
+                if report.effects
+                else plots.rate_distortion(drawn, metric, report.first_codec)
+            )
+            write(folder / f"{prefix}-{metric.key.replace('_', '-')}.svg", standalone(text))
 
 
 def write(path: Path, text: str) -> None:
@@ -27,7 +60,7 @@ def write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from None
-    write_whole(path, text.encode())
+    write_whole(path, text.encode("utf-8", "replace"))
 
 
 def csv_text(report: Report) -> str:

@@ -1,7 +1,7 @@
 """PCA as a peer: eigen-images of a training folder, coefficients quantised uniformly and coded with our range coder.
 
-The best linear codec of a domain with the same side information as a prior: mean and components are known to
-both sides. A generative prior that does not beat it has no story.
+A linear codec of the domain with the same kind of side information as a prior: mean and components are known to both
+sides. A generative prior that does not beat it has no story.
 """
 
 import hashlib
@@ -136,14 +136,15 @@ class PcaCodec:
 
 
 def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
-    """Pictures (N, 3, S, S) → the codec; tables are fitted to the coefficients of the same pictures.
+    """Pictures (N, 3, S, S) and their mirror images → the codec; tables are fitted to the same pictures' coefficients.
 
     At most N / 4 components, since the tables of components that the training set hardly determines would be wrong.
     """
     count, *shape = pictures.shape
     if count < 8:
         raise DataError(f"PCA needs at least 8 pictures, not {count}")
-    flat = torch.from_numpy(pictures.reshape(count, -1)).float()
+    both = np.concatenate([pictures, pictures[..., ::-1]])
+    flat = torch.from_numpy(both.reshape(2 * count, -1)).float()
     mean = flat.mean(dim=0)
     flat -= mean
     torch.manual_seed(0)
@@ -154,8 +155,7 @@ def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
     coefficients = (flat @ torch.from_numpy((stored * scales[:, None]).astype(np.float32)).T).numpy().astype(np.float64)
     counts = []
     for step in STEPS:
-        symbols = quantise(coefficients, step)[:, :, None, None]
-        counts.append(tables.histogram(symbols, BOUND, aligned=True))
+        counts.append(histogram(quantise(coefficients, step)))
     return PcaCodec(
         mean.numpy().reshape(shape).astype(np.float32),
         stored.reshape(len(stored), *shape),
@@ -163,6 +163,13 @@ def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
         tables.fit(np.stack(counts), bank=BANK),
         count,
     )
+
+
+def histogram(symbols: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Symbols (N, K) → counts (K, 1, 1, A) of every value of every component."""
+    count, values = symbols.shape[1], 2 * BOUND + 1
+    places = symbols.astype(np.int64) + BOUND + values * np.arange(count)
+    return np.bincount(places.ravel(), minlength=count * values).reshape(count, 1, 1, values)
 
 
 def read(path: Path) -> PcaCodec:

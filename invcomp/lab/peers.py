@@ -9,6 +9,8 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 from PIL import Image, features
@@ -16,18 +18,24 @@ from PIL import Image, features
 from invcomp.lab.codecs import Progress
 
 SCALES = (Fraction(1), Fraction(3, 4), Fraction(1, 2), Fraction(3, 8))
+HALF_CHROMA, FULL_CHROMA = "4:2:0", "4:4:4"
+BOTH_CHROMAS = (HALF_CHROMA, FULL_CHROMA)
+FULL_CHROMA_SCALES = SCALES[:2]  # where bytes are so few that a picture is shrunk further, colour goes first
 QUALITIES = (0, 3, 8, 14, 22, 32, 44, 56, 68, 80, 90, 97)
 
 
 @dataclass(frozen=True)
 class PeerSetting:
-    """A scale and the codec's own quality."""
+    """A scale, the codec's own quality, and chroma subsampling where the codec has a choice."""
 
     scale: Fraction
     quality: int
+    chroma: str | None = None
 
     def __str__(self) -> str:
-        return f"quality {self.quality}" + (f", scale {self.scale}" if self.scale != 1 else "")
+        parts = [f"quality {self.quality}"]
+        parts += [f"scale {self.scale}"] if self.scale != 1 else []
+        return ", ".join(parts + ([self.chroma] if self.chroma else []))
 
 
 def shrunk(image: Image.Image, scale: Fraction) -> Image.Image:
@@ -50,23 +58,27 @@ class PillowCodec:
     format: str
     options: dict[str, Any]
     lowest: int = 0
+    chroma: tuple[str | None, ...] = (None,)
     note: str = ""
 
     @property
     def ladders(self) -> list[list[PeerSetting]]:
         qualities = sorted({max(self.lowest, quality) for quality in QUALITIES})
-        return [[PeerSetting(scale, quality) for quality in qualities] for scale in SCALES]
+        kinds = [(scale, chroma) for chroma in self.chroma for scale in SCALES]
+        kinds = [(scale, chroma) for scale, chroma in kinds if chroma != FULL_CHROMA or scale in FULL_CHROMA_SCALES]
+        return [[PeerSetting(scale, quality, chroma) for quality in qualities] for scale, chroma in kinds]
 
     def encode(self, images: Sequence[Image.Image], setting: PeerSetting, report: Progress) -> list[bytes]:
         files = []
         for number, image in enumerate(images):
-            files.append(self.write(plain(shrunk(image, setting.scale)), setting.quality))
+            files.append(self.write(plain(shrunk(image, setting.scale)), setting))
             report(number + 1)
         return files
 
-    def write(self, image: Image.Image, quality: int) -> bytes:
+    def write(self, image: Image.Image, setting: PeerSetting) -> bytes:
+        chroma = {"subsampling": setting.chroma} if setting.chroma else {}
         buffer = io.BytesIO()
-        image.save(buffer, format=self.format, quality=quality, **self.options)
+        image.save(buffer, format=self.format, quality=setting.quality, **chroma, **self.options)
         return buffer.getvalue()
 
     def decode(self, file: bytes, setting: PeerSetting, size: tuple[int, int]) -> Image.Image:
@@ -77,22 +89,24 @@ class PillowCodec:
         return Image.open(io.BytesIO(file)).convert("RGB")
 
     def identity(self) -> str:
-        import PIL
-
-        return f"{self.name} {self.options} Pillow {PIL.__version__}"
+        return f"{self.name} {self.options} {versions()}"
 
 
 @dataclass(frozen=True)
 class SharedHeaderJpeg(PillowCodec):
-    """Baseline JPEG whose headers and standard tables both sides know: files hold a quality and the scan's data."""
+    """Baseline JPEG whose headers and standard tables both sides know.
 
-    def write(self, image: Image.Image, quality: int) -> bytes:
-        _, scan = split_jpeg(super().write(image, quality))
-        return bytes([quality]) + scan
+    Files hold a byte of quality (the highest bit: full chroma) and the scan's data.
+    """
+
+    def write(self, image: Image.Image, setting: PeerSetting) -> bytes:
+        _, scan = split_jpeg(super().write(image, setting))
+        return bytes([setting.quality | (setting.chroma == FULL_CHROMA) << 7]) + scan
 
     def read(self, file: bytes, setting: PeerSetting, size: tuple[int, int]) -> Image.Image:
         blank = shrunk(Image.new("RGB", size), setting.scale)
-        header, _ = split_jpeg(super().write(blank, file[0]))
+        chroma = FULL_CHROMA if file[0] >> 7 else HALF_CHROMA
+        header, _ = split_jpeg(super().write(blank, PeerSetting(setting.scale, file[0] & 127, chroma)))
         return Image.open(io.BytesIO(header + file[1:] + b"\xff\xd9")).convert("RGB")
 
 
@@ -125,7 +139,19 @@ class Placeholder:
         return self.show(file, size)
 
     def identity(self) -> str:
-        return self.name
+        return f"{self.name} {versions()}"
+
+
+@cache
+def versions() -> str:
+    """Of everything that decides what a peer's file holds."""
+    found = [f"{module} {features.version(module)}" for module in ("pil", "jpg", "webp", "avif")]
+    for _, package in PACKAGES.values():
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def thumb_hash(image: Image.Image) -> bytes:
@@ -176,14 +202,15 @@ PEERS: dict[str, PillowCodec | Placeholder] = {
     for codec in (
         PillowCodec("webp", "WEBP", {"method": 6}),
         PillowCodec("jxl", "JXL", {"effort": 9}),
-        PillowCodec("avif", "AVIF", {"speed": 0}),
-        PillowCodec("jpeg", "JPEG", {"optimize": True}, lowest=1),
+        PillowCodec("avif", "AVIF", {"speed": 0}, chroma=BOTH_CHROMAS),
+        PillowCodec("jpeg", "JPEG", {"optimize": True}, lowest=1, chroma=BOTH_CHROMAS),
         PillowCodec("jpeg-progressive", "JPEG", {"optimize": True, "progressive": True}, lowest=1),
         SharedHeaderJpeg(
             "jpeg-shared",
             "JPEG",
             {},
             lowest=1,
+            chroma=BOTH_CHROMAS,
             note="headers and tables are shared and not counted: files hold a byte of quality and the scan's data",
         ),
         Placeholder("thumbhash", thumb_hash, show_thumb_hash),

@@ -120,6 +120,8 @@ class Effect:
     """Ends of the 95 % bootstrap interval over pictures."""
     combinations: int
     """Over how many combinations of the other factors it is averaged."""
+    pictures: int
+    """How many pictures have bytes in common."""
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.__dict__)

@@ -1,0 +1,74 @@
+"""The figures of the README: the shipped prior against all peers, on one or several folders of faces.
+
+    python scripts/bench_faces.py FOLDER... -o OUT --figures docs
+
+Writes for every folder a page, JSON and CSV to OUT, and curves for the README; prints tables. The same as
+`invcomp bench FOLDER`, and Bjøntegaard rates in windows of bytes besides.
+"""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from invcomp.cli import progress_bar
+from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
+from invcomp.lab.curves import at_bytes, curve
+from invcomp.lab.output import rates_table, write_figures, write_report
+from invcomp.lab.results import Report
+
+FIGURES = ("psnr", "lpips_alex", "lpips_squeeze", "identity_distance")
+BYTES = (60, 80, 100, 150, 200, 300, 400, 600, 800)
+CODECS = ("invcomp", "webp", "jxl", "avif", "jpeg", "jpeg-shared", "pca")
+
+
+def values(report: Report) -> list[Table]:
+    """Every metric of every codec at a few sizes, read off the curves."""
+    tables = []
+    for metric in report.metrics:
+        table = Table("codec", *(f"{size} B" for size in BYTES), title=metric.label)
+        for codec in CODECS:
+            points = curve([r for r in report.results if r.codec == codec], metric)
+            found = [at_bytes(points, size) for size in BYTES]
+            table.add_row(codec, *("–" if v is None else f"{v:.{metric.decimals}f}" for v in found))
+        tables.append(table)
+    return tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench"))
+    parser.add_argument("--prior", default="faces")
+    parser.add_argument("--size", type=int, default=None)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--rates", default=None, help="range of bytes for Bjøntegaard rates, like 80:600")
+    parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of the README")
+    args = parser.parse_args()
+
+    out, console = args.output, Console(width=150)
+    low, _, high = (args.rates or "").partition(":")
+    window = (float(low), float(high)) if high else None
+    for folder in args.folders:
+        request = BenchRequest(folder, (args.prior,), args.size, steps=args.steps, rates=window, cache=out / "settings")
+        with progress_bar("bench", 1000) as done:
+            report = bench(
+                request,
+                console.print,
+                lambda text, share, done=done: done(1000 * share, text),
+            )
+        files = {kind: out / f"{folder.name}.{kind}" for kind in ("json", "html", "csv")}
+        write_report(report, json_file=files["json"], html_file=files["html"], csv_file=files["csv"])
+        if args.figures:
+            write_figures(report, args.figures, folder.name, FIGURES)
+        title, heads, rows = rates_table(report)
+        table = Table(*heads, title=f"{folder.name}: {title}")
+        for row in sorted(rows, key=lambda row: BEST_PEER not in row[0]):
+            table.add_row(*row)
+        for item in (*report.notes, table, *values(report)):
+            console.print(item)
+
+
+if __name__ == "__main__":
+    main()
