@@ -352,7 +352,7 @@ def bench(
             "all or none."
         ),
     ] = "all",
-    qualities: Annotated[str, typer.Option(help="Qualities of invcomp, with commas.")] = "0,12,24,36,48,62,80,100",
+    qualities: Annotated[str, typer.Option(help="Qualities of invcomp, with commas.")] = "0,12,24,48,62,100",
     steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 500,
     pca_data: Annotated[
         Path | None,

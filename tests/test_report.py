@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from invcomp.lab import plots
+from invcomp.lab.output import write_figures
 from invcomp.lab.report import number, percent, render
 from invcomp.lab.results import BjontegaardRate, Comparison, Effect, Metric, Panel, Report, Result
 
@@ -313,3 +314,11 @@ def test_without_scripts_every_file_is_shown(browser: Any, address: str) -> None
         assert not browser.find_element("css selector", ".controls").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_figures_are_files_of_their_own(tmp_path: Path) -> None:
+    write_figures(report(), tmp_path, "study", ["psnr"])
+    text = (tmp_path / "study-psnr.svg").read_text()
+    assert 'xmlns="http://www.w3.org/2000/svg"' in text
+    assert "background: #fff" in text
+    assert re.search(r'width="[0-9.]+" height="[0-9.]+"', text)

@@ -16,7 +16,7 @@ from invcomp.codec import Codec
 from invcomp.lab.metrics import Judge, means
 from invcomp.lab.results import FileResult, Result
 
-QUALITIES = (0.0, 12.0, 24.0, 36.0, 48.0, 62.0, 80.0, 100.0)
+QUALITIES = (0.0, 12.0, 24.0, 48.0, 62.0, 100.0)
 
 Progress = Callable[[float], None]
 """Is given the number of pictures done, with fractions."""

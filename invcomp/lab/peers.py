@@ -20,7 +20,7 @@ from invcomp.lab.codecs import Progress
 SCALES = (Fraction(1), Fraction(3, 4), Fraction(1, 2), Fraction(3, 8))
 HALF_CHROMA, FULL_CHROMA = "4:2:0", "4:4:4"
 BOTH_CHROMAS = (HALF_CHROMA, FULL_CHROMA)
-FULL_CHROMA_SCALES = SCALES[:2]  # where bytes are so few that a picture is shrunk further, colour goes first
+FULL_CHROMA_SCALES = SCALES[:1]  # where bytes are so few that a picture is shrunk, colour goes first
 QUALITIES = (0, 3, 8, 14, 22, 32, 44, 56, 68, 80, 90, 97)
 
 

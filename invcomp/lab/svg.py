@@ -89,8 +89,11 @@ def text_of(figure: Figure, name: str, description: str) -> str:
 
 
 def standalone(text: str) -> str:
-    """A figure as a file of its own: dark on white, since no page gives it a colour."""
-    return text.replace('style="', 'style="color: #1c2128; background: #fff; ', 1)
+    """A figure as a file of its own: dark on white and at its natural size, since no page gives it either."""
+    box = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', text)
+    assert box is not None
+    size = f'width="{box[1]}" height="{box[2]}" style="color: #1c2128; background: #fff; '
+    return text.replace('style="', size, 1)
 
 
 def _own_ids(text: str, name: str) -> str:
