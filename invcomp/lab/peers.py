@@ -59,11 +59,13 @@ class PillowCodec:
     options: dict[str, Any]
     lowest: int = 0
     chroma: tuple[str | None, ...] = (None,)
+    every: int = 1
+    """Takes every so-many-th of the qualities: for an encoder that takes its time."""
     note: str = ""
 
     @property
     def ladders(self) -> list[list[PeerSetting]]:
-        qualities = sorted({max(self.lowest, quality) for quality in QUALITIES})
+        qualities = sorted({max(self.lowest, quality) for quality in QUALITIES[:: self.every]})
         kinds = [(scale, chroma) for chroma in self.chroma for scale in SCALES]
         kinds = [(scale, chroma) for scale, chroma in kinds if chroma != FULL_CHROMA or scale in FULL_CHROMA_SCALES]
         return [[PeerSetting(scale, quality, chroma) for quality in qualities] for scale, chroma in kinds]
@@ -202,7 +204,7 @@ PEERS: dict[str, PillowCodec | Placeholder] = {
     for codec in (
         PillowCodec("webp", "WEBP", {"method": 6}),
         PillowCodec("jxl", "JXL", {"effort": 9}),
-        PillowCodec("avif", "AVIF", {"speed": 0}, chroma=BOTH_CHROMAS),
+        PillowCodec("avif", "AVIF", {"speed": 0}, chroma=BOTH_CHROMAS, every=2),
         PillowCodec("jpeg", "JPEG", {"optimize": True}, lowest=1, chroma=BOTH_CHROMAS),
         PillowCodec("jpeg-progressive", "JPEG", {"optimize": True, "progressive": True}, lowest=1),
         SharedHeaderJpeg(
