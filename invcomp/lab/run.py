@@ -73,14 +73,14 @@ class Run:
             return None
 
     def identities(self, results: list[Result], codecs: Sequence[PictureCodec]) -> list[Result]:
-        """Identity figures for the settings that no other of the same codec beats in any other metric."""
+        """Identity figures for the settings that no other of the same codec beats in PSNR or LPIPS."""
         if not self.judge.knows_faces:
             return results
         settings = {(c.name, str(s)): (c, s) for c in codecs for ladder in c.ladders for s in ladder}
         wanted = [index for index, result in enumerate(results) if on_a_front(result, results, self.judge.metrics)]
         if len(wanted) < len(results):
             self.notes.append(
-                "Identity is measured at the settings that no other of the same codec beats in another metric."
+                "Identity is measured at the settings that no other of the same codec beats in PSNR or LPIPS."
             )
         results = list(results)
         for number, index in enumerate(wanted):
@@ -114,12 +114,12 @@ class Run:
 
 
 def on_a_front(result: Result, results: Sequence[Result], metrics: Sequence[Metric]) -> bool:
-    """Whether no setting of the same codec beats a result in bytes and in PSNR, SSIM or an LPIPS."""
+    """Whether no setting of the same codec beats a result in bytes and in PSNR, or in bytes and an LPIPS."""
     own = [other for other in results if other.codec == result.codec]
-    for metric in metrics:
-        if metric.key in result.mean and metric.key != "frechet":
-            points = [(r.mean["bytes"], r.mean[metric.key]) for r in own if metric.key in r.mean]
-            named = [r for r in own if metric.key in r.mean]
-            if any(named[i] is result for i in pareto_front(points, metric.higher_is_better)):
-                return True
+    perceptual = [metric for metric in metrics if metric.key.startswith("lpips")][:1]
+    for metric in (*(m for m in metrics if m.key == "psnr"), *perceptual):
+        named = [r for r in own if metric.key in r.mean]
+        points = [(r.mean["bytes"], r.mean[metric.key]) for r in named]
+        if any(named[i] is result for i in pareto_front(points, metric.higher_is_better)):
+            return True
     return False
