@@ -11,9 +11,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from invcomp.errors import LossError
 from invcomp.inversion.losses import cached_lpips
-from invcomp.lab import identity, metrics
+from invcomp.lab import identity, metrics, peers
+from invcomp.lab.folder import PictureSet
 from invcomp.lab.identity import FaceRecognition
 from invcomp.lab.metrics import Judge, lpips_measure, means
+from invcomp.lab.peers import PEERS
+from invcomp.lab.run import MOST_IDENTITIES, Run
+from invcomp.lab.store import Store
 from invcomp.priors.lpips import LpipsNetwork, is_cached
 from tests.conftest import FACES, windows
 
@@ -169,3 +173,17 @@ def test_without_dlib_identity_is_left_out_and_said(monkeypatch: pytest.MonkeyPa
     judge = Judge(windows(1, 64))
     assert any("Identity is left out" in note for note in judge.notes)
     assert judge.measure_identity(windows(1, 64)) == [{}]
+
+
+@pytest.mark.skipif(find_spec("dlib") is None, reason="the extra `faces` is not installed")
+def test_identity_is_measured_at_a_dozen_settings_of_a_curve(faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "SCALES", peers.SCALES[:2])
+    originals = [Image.open(path).convert("RGB").resize((64, 64)) for path in FACES[:2]]
+    pictures = PictureSet(["a", "b"], originals, [])
+    codec = PEERS["webp"]
+    run = Run(pictures, Judge(originals, faces.prior.lpips), Store(None), lambda text, share: None)
+    results = run.all_settings([(codec, 1.0)], 0)
+    found = run.identities(results, [codec])
+    measured = [r for r in found if "identity" in r.mean]
+    assert len(measured) == MOST_IDENTITIES
+    assert len({r.mean["bytes"] for r in measured}) == MOST_IDENTITIES

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from invcomp.lab.codecs import InvcompCodec, PictureCodec, Setting, measure, with_identity
 from invcomp.lab.curves import pareto_front
-from invcomp.lab.folder import PictureSet
+from invcomp.lab.folder import PictureSet, spread
 from invcomp.lab.metrics import Judge
 from invcomp.lab.results import Metric, Result
 from invcomp.lab.store import Store
 
 WEIGHT, IDENTITY_SHARE = 6.0, 0.2  # expected time of a prior relative to a peer, and of identity to the whole
+MOST_IDENTITIES = 12
 RANGE = 1.5  # peers are followed up to this many times the largest mean bytes of invcomp
 
 KEPT = "Some settings are kept from an earlier run: their seconds are those of that run."
@@ -32,7 +33,7 @@ class Run:
         results: list[Result] = []
         done, total, largest = 0.0, sum(weight for _, weight in weighted) / (1 - IDENTITY_SHARE), float("inf")
         for number, (codec, weight) in enumerate(weighted):
-            if number == own:
+            if number == own and results:
                 largest = RANGE * max(result.mean["bytes"] for result in results)
             count = sum(len(ladder) for ladder in codec.ladders)
             at = 0
@@ -73,15 +74,21 @@ class Run:
             return None
 
     def identities(self, results: list[Result], codecs: Sequence[PictureCodec]) -> list[Result]:
-        """Identity figures for the settings that no other of the same codec beats in PSNR or LPIPS."""
+        """Identity figures for settings that no other of the same codec beats in PSNR or LPIPS, a dozen a codec."""
         if not self.judge.knows_faces:
             return results
         settings = {(c.name, str(s)): (c, s) for c in codecs for ladder in c.ladders for s in ladder}
-        wanted = [index for index, result in enumerate(results) if on_a_front(result, results, self.judge.metrics)]
+        wanted: list[int] = []
+        for codec in codecs:
+            front = [
+                index
+                for index, result in enumerate(results)
+                if result.codec == codec.name and on_a_front(result, results, self.judge.metrics)
+            ]
+            wanted += spread(sorted(front, key=lambda index: results[index].mean["bytes"]), MOST_IDENTITIES)
         if len(wanted) < len(results):
-            self.notes.append(
-                "Identity is measured at the settings that no other of the same codec beats in PSNR or LPIPS."
-            )
+            where = "settings of a codec that no other of its settings beats in PSNR or LPIPS"
+            self.notes.append(f"Identity is measured at up to {MOST_IDENTITIES} {where}.")
         results = list(results)
         for number, index in enumerate(wanted):
             result = results[index]
