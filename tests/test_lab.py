@@ -1,6 +1,7 @@
 """`bench` and `ablate`: real bytes, one shape, nothing computed twice, bad input said in one sentence."""
 
 import csv
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from invcomp.errors import UsageError
 from invcomp.inversion.starts import parse_start
 from invcomp.lab import identity, peers
 from invcomp.lab.ablate import AblateRequest, Cell, ablate, grid
-from invcomp.lab.bench import BEST_IMAGE_CODEC, BEST_PEER, BenchRequest, bench, own_names
+from invcomp.lab.bench import BEST_IMAGE_CODEC, BEST_PEER, RATE_METRICS, BenchRequest, bench, own_names
 from invcomp.lab.effects import bootstrap, marginal_effects
 from invcomp.lab.folder import load_pictures
 from invcomp.lab.output import csv_text, summary
@@ -105,7 +106,10 @@ def test_rates_are_given_against_every_peer_and_the_best(report: tuple[Report, P
     anchors = {rate.anchor for rate in report[0].rates}
     assert {BEST_PEER, BEST_IMAGE_CODEC, "webp", "jpeg-shared", "pca"} <= anchors
     assert "thumbhash" not in anchors  # one point is no curve
-    assert all(rate.percent is not None or rate.remark for rate in report[0].rates)
+    measured = {metric.key for metric in report[0].metrics} & set(RATE_METRICS)
+    assert {"psnr", "ssim"} <= measured
+    assert sorted((r.anchor, r.metric) for r in report[0].rates) == sorted(itertools.product(anchors, measured))
+    assert all(rate.remark for rate in report[0].rates)
 
 
 def test_pictures_are_compared_at_matched_bytes(report: tuple[Report, Path]) -> None:
