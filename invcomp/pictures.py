@@ -96,6 +96,13 @@ def to_srgb(image: Image.Image) -> Picture:
     return Picture(image.convert("RGB"), notes)
 
 
+def central_square(image: Image.Image, size: int) -> Image.Image:
+    """The central square, shrunk or enlarged to `size` x `size`."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+
+
 def to_eight_bits(image: Image.Image) -> Image.Image:
     """Greyscale of 16 or 32 bits or floating point → 8 bits; integers are taken as 16-bit, floats as [0, 1]."""
     values = np.nan_to_num(np.asarray(image).astype(np.float64))

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from invcomp.cli import progress_bar
+from invcomp.cli import parse_range, progress_bar
 from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
 from invcomp.lab.curves import at_bytes, curve
 from invcomp.lab.output import rates_table, write_figures, write_report
@@ -43,15 +43,15 @@ def main() -> None:
     parser.add_argument("--prior", default="faces")
     parser.add_argument("--size", type=int, default=None)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--rates", default=None, help="range of bytes for Bjøntegaard rates, like 80:600")
+    parser.add_argument("--rates", type=parse_range, help="range of bytes for Bjøntegaard rates, like 80:600")
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of the README")
     args = parser.parse_args()
 
     out, console = args.output, Console(width=150)
-    low, _, high = (args.rates or "").partition(":")
-    window = (float(low), float(high)) if high else None
     for folder in args.folders:
-        request = BenchRequest(folder, (args.prior,), args.size, steps=args.steps, rates=window, cache=out / "settings")
+        request = BenchRequest(
+            folder, (args.prior,), args.size, steps=args.steps, rates=args.rates, cache=out / "settings"
+        )
         with progress_bar("bench", 1000) as done:
             report = bench(
                 request,

@@ -114,8 +114,9 @@ def ideal_bits(tables: Sequence[LevelTables], symbols: Sequence[NDArray[np.int32
 
 def histogram(symbols: NDArray[np.int32], bound: int, aligned: bool) -> NDArray[np.int64]:
     """Counts of clamped symbols (N, C, H, W) → (C, H, W, A), or pooled over positions (C, 1, 1, A)."""
-    values = np.clip(symbols, -bound, bound) + bound
-    counts = np.stack([(values == v).sum(axis=0) for v in range(2 * bound + 1)], axis=-1)
+    grid, values = symbols.shape[1:], 2 * bound + 1
+    cells = values * np.arange(math.prod(grid)).reshape(grid) + np.clip(symbols, -bound, bound) + bound
+    counts = np.bincount(cells.ravel(), minlength=math.prod(grid) * values).reshape(*grid, values)
     return counts if aligned else counts.sum(axis=(1, 2), keepdims=True)
 
 

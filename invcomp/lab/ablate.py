@@ -110,7 +110,7 @@ def ablate(
     for cell, quality in work:
         codec = codecs[cell.prior]
         loss = codec.prior.info.distortion if cell.loss == OWN_LOSS else cell.loss
-        setting = AblationSetting(quality, cell.steps, loss, cell.relaxation, cell.start, request.seed)
+        setting = InvcompSetting(quality, cell.steps, loss, cell.relaxation, cell.start, request.seed)
         name = label(cell, varied)
         wrapped = InvcompCodec(codec, name)
         found = run.one(wrapped, setting, done / total, effort(cell) / total)
@@ -142,16 +142,6 @@ def ablate(
         first_codec=label(reference, varied),
         drawn=tuple(label(cell, varied) for cell in near),
     )
-
-
-class AblationSetting(InvcompSetting):
-    """A setting whose text names everything that a file depends on."""
-
-    def __str__(self) -> str:
-        return (
-            f"quality {self.quality:g}, {self.steps} steps, loss {self.loss}, {self.relaxation}, "
-            f"from {self.start}, seed {self.seed}"
-        )
 
 
 def label(cell: Cell, factors: Sequence[str]) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+import invcomp
 from invcomp.codec import Codec, check_arguments
 from invcomp.errors import PriorError, UsageError
 from invcomp.lab import pca
@@ -177,10 +180,6 @@ def facts(request: BenchRequest, pictures: PictureSet, codecs: Sequence[Codec]) 
     """What the page says was measured."""
     sizes = {image.size for image in pictures.images}
     shown = " x ".join(map(str, next(iter(sizes)))) if len(sizes) == 1 else f"{len(sizes)} sizes"
-    import torch
-
-    import invcomp
-
     return {
         "pictures": f"{len(pictures.images)} of {request.folder.resolve().name}, {shown} pixels",
         "prior": "; ".join(f"{c.prior.info.name} ({c.prior.info.id[:12]})" for c in codecs),

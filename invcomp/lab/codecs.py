@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ Progress = Callable[[float], None]
 
 
 Setting = Any
-"""What a codec is told, its own kind of object; its text names it in results."""
+"""What a codec is told, its own kind of object: `str` names it in results, `repr` has all that a file depends on."""
 
 
 class PictureCodec(Protocol):
@@ -93,20 +93,16 @@ def source_hash() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
+@dataclass(frozen=True)
 class InvcompSetting:
     """Arguments of `Codec.compress_batch`."""
 
-    def __init__(
-        self,
-        quality: float,
-        steps: int,
-        loss: str | None = None,
-        relaxation: str = "straight-through",
-        start: str = "encoder",
-        seed: int = 0,
-    ) -> None:
-        self.quality, self.steps, self.loss = quality, steps, loss
-        self.relaxation, self.start, self.seed = relaxation, start, seed
+    quality: float
+    steps: int
+    loss: str | None = None
+    relaxation: str = "straight-through"
+    start: str = "encoder"
+    seed: int = 0
 
     def __str__(self) -> str:
         return f"quality {self.quality:g}, {self.steps} steps"

@@ -56,7 +56,7 @@ def panel(codec: PictureCodec, setting: Setting, file: FileResult, most: int, or
             data, setting, figures = larger, finer, {}
     image = codec.decode(data, setting, original.size)
     if not figures:
-        (figures,) = Judge.of_pixels([original]).measure([image])[0]
+        (figures,) = Judge([original], quick=True).measure([image])[0]
     return Panel(codec.name, str(setting), len(data), figures, image, len(data) <= most)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from PIL import Image
 
 from invcomp.errors import ImageError, UsageError
-from invcomp.pictures import extensions, read_picture
+from invcomp.pictures import central_square, extensions, read_picture
 
 Item = TypeVar("Item")
 
@@ -58,7 +58,7 @@ def load_pictures(folder: Path, size: int | None, most: int | None = None) -> Pi
         if size is not None:
             cropped += image.width != image.height
             enlarged += min(image.size) < size
-            image = square(image, size)
+            image = central_square(image, size)
         names.append(str(path.relative_to(folder)))
         images.append(image)
     if not images:
@@ -69,16 +69,6 @@ def load_pictures(folder: Path, size: int | None, most: int | None = None) -> Pi
     if enlarged:
         notes.append(f"{enlarged} pictures are smaller than {size} pixels and were enlarged.")
     return PictureSet(names, images, notes)
-
-
-def square(image: Image.Image, size: int) -> Image.Image:
-    """The central square, shrunk or enlarged to `size` x `size`."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    if image.size == (size, size):
-        return image
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=box)
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:

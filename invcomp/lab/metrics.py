@@ -94,16 +94,26 @@ class Judge:
     """
 
     def __init__(
-        self, originals: Sequence[Image.Image], lpips: Callable[[str], LpipsNetwork | None] = lambda net: None
+        self,
+        originals: Sequence[Image.Image],
+        lpips: Callable[[str], LpipsNetwork | None] = lambda net: None,
+        quick: bool = False,
     ) -> None:
-        """`lpips` may give the network of a backbone (alex, squeeze) that is not in torchvision's cache."""
+        """`lpips` may give the network of a backbone (alex, squeeze) that is not in torchvision's cache.
+
+        `quick` is PSNR and SSIM alone: no network is loaded and no face sought.
+        """
         self.originals = list(originals)
         self.notes: list[str] = []
         self.metrics: list[Metric] = [PSNR]
         self._measures: dict[str, Measure] = {"psnr": psnr}
         self._features: Callable[[Tensor], Tensor] | None = None
+        self._original_features: Tensor | None = None
+        self._faces: Faces | None = None
         self._smallest: dict[str, int] = {}
         self._add_windowed(SSIM, ssim, SSIM_WINDOW)
+        if quick:
+            return
         self._add_windowed(MS_SSIM, ms_ssim, MS_SSIM_SIDE)
         for net in ("alex", "squeeze"):
             try:
@@ -124,7 +134,6 @@ class Judge:
             few = f"it needs {FRECHET_PICTURES} pictures, and there are {len(originals)}"
             self.notes.append(f"The Fréchet distance is left out: {few}.")
         self._original_features = self._set_features(self.originals)
-        self._faces: Faces | None = None
         try:
             faces = Faces(self.originals)
         except MissingPackageError as error:
@@ -141,16 +150,6 @@ class Judge:
     @property
     def knows_faces(self) -> bool:
         return self._faces is not None
-
-    @classmethod
-    def of_pixels(cls, originals: Sequence[Image.Image]) -> "Judge":
-        """A judge that looks at pixels alone: quick to make."""
-        judge = cls.__new__(cls)
-        judge.originals, judge.notes, judge.metrics = list(originals), [], [PSNR]
-        judge._measures, judge._smallest = {"psnr": psnr}, {}
-        judge._features, judge._original_features, judge._faces = None, None, None
-        judge._add_windowed(SSIM, ssim, SSIM_WINDOW)
-        return judge
 
     def _add_windowed(self, metric: Metric, measure: Measure, smallest: int) -> None:
         """A metric of pictures of at least `smallest` pixels a side."""

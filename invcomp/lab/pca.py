@@ -153,23 +153,14 @@ def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
     scales = np.abs(basis).max(axis=1) / 127
     stored = np.round(basis / scales[:, None]).astype(np.int8)
     coefficients = (flat @ torch.from_numpy((stored * scales[:, None]).astype(np.float32)).T).numpy().astype(np.float64)
-    counts = []
-    for step in STEPS:
-        counts.append(histogram(quantise(coefficients, step)))
+    symbols = (quantise(coefficients, step)[..., None, None] for step in STEPS)
     return PcaCodec(
         mean.numpy().reshape(shape).astype(np.float32),
         stored.reshape(len(stored), *shape),
         scales.astype(np.float32),
-        tables.fit(np.stack(counts), bank=BANK),
+        tables.fit(np.stack([tables.histogram(s, BOUND, aligned=True) for s in symbols]), bank=BANK),
         count,
     )
-
-
-def histogram(symbols: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Symbols (N, K) → counts (K, 1, 1, A) of every value of every component."""
-    count, values = symbols.shape[1], 2 * BOUND + 1
-    places = symbols.astype(np.int64) + BOUND + values * np.arange(count)
-    return np.bincount(places.ravel(), minlength=count * values).reshape(count, 1, 1, values)
 
 
 def read(path: Path) -> PcaCodec:

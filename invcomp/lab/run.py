@@ -80,12 +80,7 @@ class Run:
         settings = {(c.name, str(s)): (c, s) for c in codecs for ladder in c.ladders for s in ladder}
         wanted: list[int] = []
         for codec in codecs:
-            front = [
-                index
-                for index, result in enumerate(results)
-                if result.codec == codec.name and on_a_front(result, results, self.judge.metrics)
-            ]
-            wanted += spread(sorted(front, key=lambda index: results[index].mean["bytes"]), MOST_IDENTITIES)
+            wanted += spread(fronts(codec.name, results, self.judge.metrics), MOST_IDENTITIES)
         if len(wanted) < len(results):
             where = "settings of a codec that no other of its settings beats in PSNR or LPIPS"
             self.notes.append(f"Identity is measured at up to {MOST_IDENTITIES} {where}.")
@@ -106,7 +101,7 @@ class Run:
         """A result from the store, or made and put there."""
         key = {
             "codec": codec.identity(),
-            "setting": str(setting),
+            "setting": repr(setting),
             "pictures": self.digest,
             "metrics": [metric.key for metric in self.judge.metrics],
             "identity": identity,
@@ -120,13 +115,15 @@ class Run:
         return replace(found, codec=codec.name)
 
 
-def on_a_front(result: Result, results: Sequence[Result], metrics: Sequence[Metric]) -> bool:
-    """Whether no setting of the same codec beats a result in bytes and in PSNR, or in bytes and an LPIPS."""
-    own = [other for other in results if other.codec == result.codec]
+def fronts(codec: str, results: Sequence[Result], metrics: Sequence[Metric]) -> list[int]:
+    """Indices of a codec's results that no other of its own beats in bytes and in PSNR, or in bytes and an LPIPS.
+
+    In order of rising bytes.
+    """
+    found: set[int] = set()
     perceptual = [metric for metric in metrics if metric.key.startswith("lpips")][:1]
     for metric in (*(m for m in metrics if m.key == "psnr"), *perceptual):
-        named = [r for r in own if metric.key in r.mean]
-        points = [(r.mean["bytes"], r.mean[metric.key]) for r in named]
-        if any(named[i] is result for i in pareto_front(points, metric.higher_is_better)):
-            return True
-    return False
+        named = [i for i, r in enumerate(results) if r.codec == codec and metric.key in r.mean]
+        points = [(results[i].mean["bytes"], results[i].mean[metric.key]) for i in named]
+        found.update(named[i] for i in pareto_front(points, metric.higher_is_better))
+    return sorted(found, key=lambda i: (results[i].mean["bytes"], i))

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from invcomp.errors import DataError, ImageError
-from invcomp.pictures import extensions, read_picture
+from invcomp.pictures import central_square, extensions, read_picture
 
 MIN_PICTURES = 100
 MAX_CROPS = 16  # crops taken of one picture for a prior of free size
@@ -71,18 +71,10 @@ def is_picture(name: str) -> bool:
     return Path(base).suffix.lower() in extensions() and not base.startswith(".")
 
 
-def square(image: Image.Image, size: int) -> np.ndarray:
-    """The central square of an image, shrunk or enlarged to `size`, as (3, size, size)."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    shrunk = image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
-    return np.asarray(shrunk).transpose(2, 0, 1)
-
-
 def crops(image: Image.Image, size: int) -> list[np.ndarray]:
     """Up to `MAX_CROPS` disjoint crops of `size`, spread over the image; smaller images are enlarged to one crop."""
     if min(image.size) < size:
-        return [square(image, size)]
+        image = central_square(image, size)
     corners = [(x, y) for y in range(0, image.height - size + 1, size) for x in range(0, image.width - size + 1, size)]
     chosen = corners[:: -(-len(corners) // MAX_CROPS)]
     pixels = np.asarray(image).transpose(2, 0, 1)
@@ -105,7 +97,7 @@ def load_training_set(
             return [], str(error)
         except Exception as error:  # of the archive: a bad checksum, a password, a truncated member
             return [], f"{name} cannot be read: {error}"
-        return ([square(image, size)] if aligned else crops(image, size)), None
+        return crops(central_square(image, size) if aligned else image, size), None
 
     found: list[np.ndarray] = []
     skipped: list[str] = []
