@@ -25,8 +25,10 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
+# random-face without what it declares: its networks are read, and its code, which needs all that, is not run
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,faces]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,faces,openvino]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps random-face
 	touch $@
 
 clean:

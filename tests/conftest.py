@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from invcomp.codec import Codec
+from invcomp.errors import MissingPackageError
+from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork
+from invcomp.priors.portraits.wheel import load_networks, wheel_data
 from invcomp.training.command import Request, run_training
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,6 +108,21 @@ def faces() -> Codec:
 def held_out() -> list[Image.Image]:
     """Windows that no prior of the tests was trained on, at 32 x 32."""
     return [image.resize((32, 32), Image.Resampling.LANCZOS) for image in windows(6, seed=99)]
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The networks' folder of the installed wheel `random-face`; tests that need it are skipped without it."""
+    try:
+        return wheel_data()
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def portraits(wheel: Path) -> tuple[MappingNetwork, SynthesisNetwork]:
+    """The wheel's networks."""
+    return load_networks(wheel)
 
 
 @pytest.fixture(autouse=True)
