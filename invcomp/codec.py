@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +17,29 @@ from invcomp.container import Container
 from invcomp.entropy import coder
 from invcomp.entropy.coder import Payload, Symbols
 from invcomp.entropy.tables import draw, ideal_bits
-from invcomp.errors import FormatError, ImageError, UsageError
-from invcomp.inversion.losses import Loss, build_loss, cached_lpips, parse_loss
+from invcomp.errors import FormatError, ImageError, LossError, UsageError
+from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss
 from invcomp.inversion.optimise import Schedule, Search, check
 from invcomp.inversion.rate import CodeLengths
-from invcomp.inversion.starts import first_guess, parse_start, schedule_for
+from invcomp.inversion.starts import choose_start, first_guess, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
+from invcomp.priors.architecture import Architecture
+from invcomp.priors.critic import Critic
+from invcomp.priors.encoder import Encoder
 from invcomp.priors.files import Prior, load_prior
+from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
+from invcomp.priors.portraits.generator import PortraitArchitecture
+from invcomp.priors.portraits.sampling import draw_pictures
 from invcomp.priors.registry import find_prior, priors_of
 
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
+PORTRAITS_TOGETHER = 8  # a step takes about 0.3 GB a picture there, and more pictures gain no speed on a CPU
+PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
+FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
+MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
@@ -91,8 +101,8 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         steps: int = 500,
         loss: str | None = None,
-        relaxation: str = "straight-through",
-        start: str = "encoder",
+        relaxation: str | None = None,
+        start: str | None = None,
         seed: int = 0,
     ) -> bytes:
         """A picture of any size and mode → the bytes of a file. See `compress_batch`."""
@@ -108,8 +118,8 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         steps: int = 500,
         loss: str | None = None,
-        relaxation: str = "straight-through",
-        start: str = "encoder",
+        relaxation: str | None = None,
+        start: str | None = None,
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
         report: Callable[[float], None] = lambda _: None,
@@ -118,13 +128,16 @@ class Codec:
 
         `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
-        the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder`, `mean`
-        or `best-of-K` (`invcomp.inversion.starts`). `report` is given the number of pictures
+        the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder` (the
+        default if the prior has one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation`: by default
+        straight-through near an encoder's guess, soft-rounding from elsewhere. `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
         check_arguments(quality, steps, loss, relaxation, start)
-        schedule = schedule_for(start, steps, relaxation, seed)
+        has_encoder = self.prior.encoder is not None
+        start = choose_start(start, has_encoder, self.prior.info.name)
+        schedule = schedule_for(start, has_encoder, steps, relaxation, seed)
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         pictures = [to_srgb(image).image for image in images]
@@ -135,7 +148,7 @@ class Codec:
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
         results: dict[int, Compressed] = {}
         for (width, height), members in groups.items():
-            most = max(1, min(batch_size, BATCH_PIXELS // (width * height)))
+            most = max(1, min(batch_size, self.most_together(width, height)))
             for first in range(0, len(members), most):
                 batch = members[first : first + most]
                 done, weight = len(results), len(batch) / max(1, steps)
@@ -178,13 +191,15 @@ class Codec:
                 torch.full((len(x),), self.rate_weight(expression, position), device=device),
             )
 
-            def guess() -> list[Tensor]:
+            def guess(encoder: Encoder) -> list[Tensor]:
+                assert isinstance(prior.generator, Generator)
                 residuals: list[Tensor]
-                residuals, _ = prior.encoder(x, prior.generator, rate, lambda _, residual: residual.round())
+                residuals, _ = encoder(x, prior.generator, rate, lambda _, residual: residual.round())
                 return residuals
 
+            encoded = partial(guess, prior.encoder) if prior.encoder else None
             with torch.no_grad():
-                values = first_guess(start, guess, search, prior.tables, index, shapes, schedule.seed)
+                values = first_guess(start, encoded, search, prior.tables, index, shapes, schedule.seed)
             found = search.run(values, schedule, report)
         results = []
         for n, picture in enumerate(pictures):
@@ -217,6 +232,12 @@ class Codec:
         prior_id = prior.info.id_bytes
         return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels) for p in payloads))
 
+    def most_together(self, width: int, height: int) -> int:
+        """How many pictures of a coded size are inverted together at most, which bounds memory."""
+        if isinstance(self.prior.arch, PortraitArchitecture) and self.prior.device.type == "cpu":
+            return PORTRAITS_TOGETHER
+        return BATCH_PIXELS // (width * height)
+
     def rate_weight(self, expression: str, position: float) -> float:
         """Lambda of a loss at a (fractional) rate index, in that loss's units per bit.
 
@@ -235,7 +256,7 @@ class Codec:
             total = 0.0
             for weight, name in parse_loss(loss):
                 stand_in = "lpips-squeeze" if name not in info.term_means else name
-                total += weight * between(info.term_means.get(stand_in, info.term_means["critic"]))
+                total += weight * between(info.term_means.get(stand_in, info.term_means["mse"]))
             return total
 
         return between(info.lambdas) * cost(expression) / cost(info.distortion)
@@ -247,8 +268,13 @@ class Codec:
 
     def _loss(self, expression: str) -> Loss:
         if expression not in self._losses:
-            self._losses[expression] = build_loss(expression, lambda: self.prior.critic, self.prior.device, self._lpips)
+            self._losses[expression] = build_loss(expression, self._critic, self.prior.device, self._lpips)
         return self._losses[expression]
+
+    def _critic(self) -> Critic:
+        if self.prior.critic is None:
+            raise LossError(f"the prior {self.prior.info.name} has no critic: use {', '.join(PIXEL_TERMS)}")
+        return self.prior.critic
 
     def _lpips(self, net: str) -> LpipsNetwork:
         return self.prior.lpips(net) or cached_lpips(f"lpips-{net}")
@@ -269,26 +295,52 @@ class Codec:
         except FormatError as error:
             raise FormatError(f"{name} is damaged: {error}") from None
 
-    def decompress(self, data: bytes, *, native: bool = False, name: str = "the file") -> Image.Image:
-        """The bytes of a file → a picture of the original's, or (`native`) the prior's size. Raises `FormatError`."""
-        content, symbols = self.read(data, name)
-        picture = self.paint([symbols], [content.rate])[0]
-        width, height = self.picture_size(content, name)
-        if self.prior.arch.image_size is None:
-            return to_image(picture[:, :height, :width])
-        image = to_image(picture)
-        return (
-            image
-            if native or image.size == (width, height)
-            else image.resize((width, height), Image.Resampling.LANCZOS)
-        )
+    def decompress(
+        self, data: bytes, *, native: bool = False, size: int | None = None, name: str = "the file"
+    ) -> Image.Image:
+        """The bytes of a file → a picture of the original's size, or (`native`) the prior's.
 
-    def paint(self, symbols: Sequence[Symbols], rates: Sequence[int]) -> Tensor:
-        """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W)."""
-        device = self.prior.device
+        `size`: longer side in pixels instead. A prior that paints several sizes paints the smallest that is large
+        enough, and the picture is resized from there. Raises `FormatError`, and `UsageError` for an impossible size.
+        """
+        content, symbols = self.read(data, name)
+        own = self.picture_size(content, name)
+        width, height = self.shown_size(own, native, size)
+        painted = self.painted_size(max(width, height))
+        picture = self.paint([symbols], [content.rate], painted)[0]
+        image = to_image(picture if painted else picture[:, : own[1], : own[0]])
+        return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
+
+    def shown_size(self, own: tuple[int, int], native: bool = False, size: int | None = None) -> tuple[int, int]:
+        """Size (width, height) of a decoded picture whose original had the size `own`."""
+        if native and size is not None:
+            raise UsageError("the prior's own size and another one cannot both be had: give one of --native and --size")
+        if native:
+            return self._own_size or own
+        if size is None:
+            return own
+        if not 1 <= size <= MAX_SHOWN:
+            raise UsageError(f"the size of a picture lies between 1 and {MAX_SHOWN} pixels, not {size}")
+        longer = max(own)
+        return max(1, round(own[0] * size / longer)), max(1, round(own[1] * size / longer))
+
+    def painted_size(self, side: int) -> int | None:
+        """The size at which a picture is painted that is to have `side` pixels; None if it is as large as it is."""
+        sizes = self.prior.arch.sizes
+        return next((size for size in sizes if size >= side), sizes[-1]) if sizes else None
+
+    def paint(self, symbols: Sequence[Symbols], rates: Sequence[int], size: int | None = None) -> Tensor:
+        """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W).
+
+        `size`: one of the sizes that the prior paints; None for the one that is searched.
+        """
+        device, generator = self.prior.device, self.prior.generator
         levels = [torch.from_numpy(np.stack(level)).float().to(device) for level in zip(*symbols, strict=True)]
+        rate = torch.tensor(rates, dtype=torch.float32, device=device)
         with torch.no_grad(), exact():
-            picture: Tensor = self.prior.generator(levels, torch.tensor(rates, dtype=torch.float32, device=device))
+            picture: Tensor = (
+                generator(levels, rate) if isinstance(generator, Generator) else generator(levels, rate, size)
+            )
         return picture
 
     def sample(
@@ -296,27 +348,67 @@ class Codec:
         n: int,
         *,
         rate: int | None = None,
-        size: int = 64,
+        size: int | None = None,
         seed: int = 0,
+        psi: tuple[float, float] | None = None,
         report: Callable[[float], None] = lambda _: None,
     ) -> list[Image.Image]:
-        """`n` new pictures, every level drawn from the tables of a rate index (the middle one if None).
+        """`n` new pictures; see `samples`."""
+        images = []
+        for _, image in self.samples(range(n), rate=rate, size=size, seed=seed, psi=psi):
+            images.append(image)
+            report(len(images))
+        return images
 
-        `size`: side in pixels, for a prior of free size.
+    def samples(
+        self,
+        indices: Sequence[int],
+        *,
+        rate: int | None = None,
+        size: int | None = None,
+        seed: int = 0,
+        psi: tuple[float, float] | None = None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """New pictures as they are drawn, with their indices; a picture depends on seed and index alone.
+
+        A trained prior draws every level from the tables of a `rate` index (by default the middle one); `size` is the
+        side in pixels, for a prior of free size. An imported one draws W, drawn towards the mean by a truncation
+        uniform in the range `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
         """
+        if isinstance(self.prior.generator, Generator):
+            if psi is not None:
+                raise UsageError(f"the prior {self.prior.info.name} has no truncation psi: its levels are drawn")
+            return self._samples(indices, rate, size, seed)
+        if rate is not None:
+            raise UsageError(f"the prior {self.prior.info.name} is sampled without a rate: give --psi if anything")
+        assert self.prior.mapping is not None
+        return draw_pictures(
+            self.prior.mapping,
+            self.prior.generator.synthesis,
+            self.prior.generator.mean_style,
+            seed=seed,
+            indices=indices,
+            psi=psi or PSI,
+            size=size or self.prior.generator.arch.image_size,
+        )
+
+    def _samples(
+        self, indices: Sequence[int], rate: int | None, size: int | None, seed: int
+    ) -> Iterator[tuple[int, Image.Image]]:
         arch = self.prior.arch
         rate = arch.rates // 2 if rate is None else rate
         if not 0 <= rate < arch.rates:
             raise UsageError(f"the rate index lies between 0 and {arch.rates - 1}, not {rate}")
+        own = arch.image_size
+        if own is not None and size not in (None, own):
+            raise UsageError(f"the prior {self.prior.info.name} draws pictures of {own} pixels, not of {size}")
+        size = FREE_SAMPLE if size is None else size
         if size < 1:
             raise UsageError(f"the size is 1 pixel or more, not {size}")
         width, height = self.coded_size(size, size)
-        images: list[Image.Image] = []
-        while len(images) < n:
-            levels = draw(self.prior.tables, rate, 1, arch.latent_shapes(height, width), seed + len(images))
-            images.append(to_image(self.paint([[level[0] for level in levels]], [rate])[0]))
-            report(len(images))
-        return images
+        for index in indices:
+            levels = draw(self.prior.tables, rate, 1, arch.latent_shapes(height, width), seed + index)
+            yield index, to_image(self.paint([[level[0] for level in levels]], [rate])[0])
 
     # -- sizes --------------------------------------------------------------------------------------------------
 
@@ -330,8 +422,9 @@ class Codec:
     def coded_size(self, width: int, height: int, name: str = "the picture") -> tuple[int, int]:
         """The size (width, height) at which the prior codes a picture of `width` x `height`. Raises `ImageError`."""
         arch = self.prior.arch
-        if arch.image_size is not None:
-            return arch.image_size, arch.image_size
+        if arch.coded_size is not None:
+            return arch.coded_size, arch.coded_size
+        assert isinstance(arch, Architecture)
         if width * height > MAX_FREE_PIXELS:
             raise ImageError(f"{name} has {width} x {height} pixels, more than {MAX_FREE_PIXELS:,}; shrink it first")
         return -(-width // arch.stride) * arch.stride, -(-height // arch.stride) * arch.stride
@@ -361,7 +454,7 @@ class Codec:
     def to_coded(self, image: Image.Image) -> Tensor:
         """An RGB image → (3, H, W) at its coded size: resized for an aligned prior, else padded at right and bottom."""
         width, height = self.coded_size(*image.size)
-        if self.prior.arch.image_size is not None:
+        if self.prior.arch.coded_size is not None:
             return to_tensor(
                 image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
             )
@@ -369,10 +462,13 @@ class Codec:
         return F.pad(to_tensor(image)[None], padding, mode="replicate")[0]
 
 
-def check_arguments(quality: float, steps: int, loss: str | None, relaxation: str, start: str = "encoder") -> None:
+def check_arguments(
+    quality: float, steps: int, loss: str | None, relaxation: str | None = None, start: str | None = None
+) -> None:
     """Raises `UsageError` or `LossError` if one of them is wrong."""
-    check(Schedule(steps=steps, relaxation=relaxation))
-    parse_start(start)
+    check(Schedule(steps=steps) if relaxation is None else Schedule(steps=steps, relaxation=relaxation))
+    if start is not None:
+        parse_start(start)
     if not 0 <= quality <= 100:
         raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
     if loss is not None:

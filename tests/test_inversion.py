@@ -12,7 +12,7 @@ from invcomp.inversion.losses import build_loss
 from invcomp.inversion.optimise import Schedule, Search
 from invcomp.inversion.polish import sensitivities
 from invcomp.inversion.rate import CodeLengths
-from invcomp.inversion.relaxations import RELAXATIONS, straight_through, uniform_noise
+from invcomp.inversion.relaxations import RELAXATIONS, soft_rounding, straight_through, uniform_noise
 
 LOSS = "100*mse"
 
@@ -81,13 +81,17 @@ def test_the_rate_pulls_to_zero_from_both_sides(tiny: Codec) -> None:
 def test_relaxations_are_what_they_are_called() -> None:
     values = torch.tensor([[[[0.4, -1.6, 2.5]]]], requires_grad=True)
     random = torch.Generator().manual_seed(0)
-    rounded = straight_through(values, random)
+    rounded = straight_through(values, random, 0.0)
     assert torch.equal(rounded, values.round())
     assert torch.autograd.grad(rounded.sum(), values)[0].eq(1).all()
-    noise = torch.cat([uniform_noise(values, random) - values for _ in range(500)])
+    noise = torch.cat([uniform_noise(values, random, 0.0) - values for _ in range(500)])
     assert noise.min() >= -0.5
     assert noise.max() <= 0.5
     assert noise.abs().mean().item() == pytest.approx(0.25, abs=0.02)
+    soft, hard = (soft_rounding(values, random, progress) for progress in (0.0, 1.0))
+    assert torch.equal(soft_rounding(values.round(), random, 0.3), values.round())
+    assert ((hard - values.round()).abs() < (soft - values.round()).abs())[..., :2].all()
+    assert (torch.autograd.grad(soft.sum(), values)[0] > 0).all()
 
 
 @pytest.mark.parametrize(

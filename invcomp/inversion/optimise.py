@@ -1,4 +1,4 @@
-"""The search: from the encoder's guess to the symbols with the lowest rate-distortion objective.
+"""The search: from a first guess to the symbols with the lowest rate-distortion objective.
 
 Objective of a picture: lambda * bits(symbols) + distortion(picture, generator(symbols)), always judged with rounded
 symbols. The best candidate seen is kept, so a search never ends worse than it started.
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from invcomp.errors import UsageError
+from invcomp.inversion.approach import approach
 from invcomp.inversion.losses import Loss
 from invcomp.inversion.polish import polish
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.relaxations import RELAXATIONS
+from invcomp.inversion.steps import Candidate, ScaledSteps, keep
 from invcomp.memory import keep_freed_memory
-from invcomp.priors.generator import Generator
-
-DECAY_FIRST, DECAY_SECOND, EPSILON = 0.9, 0.95, 1e-12
+from invcomp.priors.files import AnyGenerator
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Schedule:
 
     steps: int = 500
     relaxation: str = "straight-through"
+    far: bool = False
+    """Whether the start lies far from the picture (`approach.py`), so that what follows does not apply."""
     polish_share: float = 0.4
     """Share of the steps that is kept for whole moves."""
     learning_rate: float = 0.01
@@ -62,20 +64,6 @@ def check(schedule: Schedule) -> None:
         )
 
 
-@dataclass
-class Candidate:
-    """Rounded symbols of a batch, and what they cost."""
-
-    symbols: list[Tensor]
-    """(N, C, H, W) by level, whole numbers."""
-    bits: Tensor
-    """(N,) ideal code lengths."""
-    distortion: Tensor
-    """(N,)"""
-    objective: Tensor
-    """(N,)"""
-
-
 @dataclass(frozen=True)
 class Found:
     """The end of a search: the best candidate of every picture, and where it started."""
@@ -89,7 +77,7 @@ class Search:
 
     def __init__(
         self,
-        generator: Generator,
+        generator: AnyGenerator,
         loss: Loss,
         lengths: CodeLengths,
         pictures: Tensor,
@@ -137,7 +125,10 @@ class Search:
             x.clone() for x in (first.bits, first.distortion, first.objective)
         )
         if schedule.steps:
-            self.descend(values, best, schedule, report)
+            if schedule.far:
+                approach(self, values, best, schedule, report)
+            else:
+                self.descend(values, best, schedule, report)
             done = schedule.gradient_steps
             polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: report(done + rounds))
             report(schedule.steps)
@@ -156,7 +147,7 @@ class Search:
         scale, stale = torch.ones_like(self.rate), torch.zeros_like(self.rate)
         judged_steps = 1 if rounds_itself else schedule.judge_every
         for step in range(schedule.gradient_steps):
-            distortion = part.distortion([relax(v, random) for v in values])
+            distortion = part.distortion([relax(v, random, step / schedule.gradient_steps) for v in values])
             objective = part.rate_weight * part.bits(values) + distortion
             gradients = torch.autograd.grad(objective.sum(), values)
             with torch.no_grad():
@@ -182,49 +173,6 @@ class Search:
                 values = [v.detach()[going].requires_grad_() for v in values]
                 moments = [m.subset(going) for m in moments]
         keep(best, part.judge(values), active)
-
-
-class ScaledSteps:
-    """Adam's moments with one second moment a level and picture.
-
-    Adam itself moves every symbol by its step whatever the gradient, and flips hundreds of symbols that should stay
-    zero; here a symbol moves in proportion to its own gradient.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        self.first = torch.zeros_like(like)
-        self.second = torch.zeros(len(like), 1, 1, 1, device=like.device)
-        self.steps = 0
-
-    def subset(self, rows: Tensor) -> Self:
-        part = copy(self)
-        part.first, part.second = self.first[rows], self.second[rows]
-        return part
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        """(N, C, H, W) gradients → steps of about unit RMS over a level."""
-        self.steps += 1
-        self.first.lerp_(gradient, 1 - DECAY_FIRST)
-        self.second.lerp_(gradient.square().mean(dim=(1, 2, 3), keepdim=True), 1 - DECAY_SECOND)
-        first = self.first / (1 - DECAY_FIRST**self.steps)
-        second = self.second / (1 - DECAY_SECOND**self.steps)
-        return first / (second + EPSILON).sqrt()
-
-
-def keep(best: Candidate, new: Candidate, rows: Tensor) -> Tensor:
-    """Take over the pictures of `new` that are better; `rows` (M,) says which of `best` they are.
-
-    Gives the improvement as a share of the objective, (M,), negative where there is none.
-    """
-    gain = 1 - new.objective / best.objective[rows]
-    better = (gain > 0).nonzero().flatten()
-    if len(better):
-        at = rows[better]
-        for level, symbols in enumerate(new.symbols):
-            best.symbols[level][at] = symbols[better]
-        for name in ("bits", "distortion", "objective"):
-            getattr(best, name)[at] = getattr(new, name)[better]
-    return gain
 
 
 def select(nested: Any, rows: Tensor) -> Any:

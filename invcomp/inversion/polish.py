@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from invcomp.inversion.optimise import Candidate, Search
+    from invcomp.inversion.optimise import Search
+    from invcomp.inversion.steps import Candidate
 
 PROBES = 4
 MOVES, FEWEST_MOVES = 48.0, 3.0  # symbols of a picture moved in the first round, and in the most cautious one

@@ -37,6 +37,15 @@ class CodeLengths:
         part.offsets = [x[rows] for x in self.offsets]
         return part
 
+    def spreads(self) -> list[Tensor]:
+        """The standard deviation of every symbol under its table; [(N, C, H, W)]."""
+        found = []
+        for bound, lengths, offsets in zip(self.bounds, self.lengths, self.offsets, strict=True):
+            squares = torch.arange(-bound, bound + 1, device=lengths.device).square()
+            variance = (2.0**-lengths).view(-1, 2 * bound + 1) @ squares.to(lengths.dtype)
+            found.append(variance[offsets // (2 * bound + 1)].sqrt())
+        return found
+
     def bits(self, level: int, values: Tensor) -> Tensor:
         """Values (N, C, H, W), clamped to the bounds → bits (N, C, H, W), differentiable."""
         bound = self.bounds[level]

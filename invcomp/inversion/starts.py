@@ -11,7 +11,6 @@ from invcomp.errors import UsageError
 from invcomp.inversion.optimise import Schedule, Search
 
 MOST_STARTS = 64
-FAR = 10.0
 STARTS = "encoder, mean or best-of-K (like best-of-8)"
 
 
@@ -25,23 +24,26 @@ def parse_start(start: str) -> int:
     return int(count)
 
 
-def schedule_for(start: str, steps: int, relaxation: str, seed: int) -> Schedule:
-    """The schedule of a search: from the prior's mean, far from any picture, steps begin ten times as long."""
-    if start != "mean":
-        return Schedule(steps=steps, relaxation=relaxation, seed=seed)
-    near = Schedule()
-    return Schedule(
-        steps=steps,
-        relaxation=relaxation,
-        seed=seed,
-        learning_rate=FAR * near.learning_rate,
-        smallest=near.smallest / FAR,
-    )
+def choose_start(start: str | None, has_encoder: bool, prior: str) -> str:
+    """The start of a search: by default the best that the prior has. Raises `UsageError`."""
+    if start is None:
+        return "encoder" if has_encoder else "mean"
+    parse_start(start)
+    if start == "encoder" and not has_encoder:
+        raise UsageError(f"the prior {prior} has no encoder to start from: start at mean or best-of-8")
+    return start
+
+
+def schedule_for(start: str, has_encoder: bool, steps: int, relaxation: str | None, seed: int) -> Schedule:
+    """The schedule of a search. From anywhere but an encoder's guess it is the long way (`approach.py`)."""
+    far = start == "mean" or not has_encoder
+    relaxation = relaxation or ("soft-rounding" if far else "straight-through")
+    return Schedule(steps=steps, relaxation=relaxation, far=far, seed=seed)
 
 
 def first_guess(
     start: str,
-    guess: Callable[[], list[Tensor]],
+    guess: Callable[[], list[Tensor]] | None,
     search: Search,
     tables: Sequence[LevelTables],
     rate: int,
@@ -50,20 +52,22 @@ def first_guess(
 ) -> list[Tensor]:
     """Symbols (N, C, H, W) by level from which N pictures are searched.
 
-    `encoder`: its guess. `mean`: the prior's, all residuals zero. `best-of-K`: of the encoder's guess, the mean, and
-    K - 2 draws from the tables of the rate index, that with the lowest objective, for every picture by itself.
+    `guess`: the encoder's, if there is one. `mean`: the prior's, all residuals zero. `best-of-K`: of the guess, the
+    mean, and draws from the tables of the rate index, K in all, that with the lowest objective, for every picture by
+    itself.
     """
     count, device = len(search.rate), search.rate.device
     mean = [torch.zeros(count, *shape, device=device) for shape in shapes]
     candidates = parse_start(start)
     if start == "mean":
         return mean
-    if candidates == 1:
+    if candidates == 1 and guess:
         return guess()
-    values = [value.clone() for value in guess()]  # not rounded: where a symbol lies between two is worth knowing
+    # the guess is not rounded: where a symbol lies between two is worth knowing
+    values = [value.clone() for value in (guess() if guess else mean)]
     objective = search.judge(values).objective
     for number in range(candidates - 1):
-        if number == 0:
+        if number == 0 and guess:
             other = mean
         else:
             drawn = draw(tables, rate, 1, shapes, seed + number)

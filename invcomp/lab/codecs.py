@@ -100,8 +100,8 @@ class InvcompSetting:
     quality: float
     steps: int
     loss: str | None = None
-    relaxation: str = "straight-through"
-    start: str = "encoder"
+    relaxation: str | None = None
+    start: str | None = None
     seed: int = 0
 
     def __str__(self) -> str:

@@ -47,6 +47,16 @@ class Architecture:
         return len(self.widths)
 
     @property
+    def coded_size(self) -> int | None:
+        """Side of the pictures that are searched, or None if it depends on the picture."""
+        return self.image_size
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of the pictures that the generator paints; none if it depends on the picture."""
+        return () if self.image_size is None else (self.image_size,)
+
+    @property
     def stride(self) -> int:
         """Pixels per latent position at the coarsest level."""
         return 1 << self.levels
@@ -57,6 +67,12 @@ class Architecture:
             (c, height // 2 ** (self.levels - level), width // 2 ** (self.levels - level))
             for level, c in enumerate(self.latent_channels)
         ]
+
+    def table_shapes(self) -> list[tuple[int, int, int]]:
+        """(C, H, W) of what the tables of every level tell apart: positions, for a prior of fixed size."""
+        if self.image_size is None:
+            return [(channels, 1, 1) for channels in self.latent_channels]
+        return self.latent_shapes(self.image_size, self.image_size)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,8 +1,9 @@
 """A prior on disk: safetensors and JSON, never pickle.
 
 generator.safetensors   weights (fp16 stored, fp32 computed), integer tables, architecture: all that decoding needs
-encoder.safetensors     for compression
-critic.safetensors      for compression with the `critic` term
+encoder.safetensors     for compression; an imported prior has none
+critic.safetensors      for compression with the `critic` term; an imported prior has none
+mapping.safetensors     for samples of an imported prior
 lpips-NET.safetensors   for compression with that LPIPS term, if the prior was trained with it
 prior.json              name, domain, licence, lambdas, calibration, provenance, hashes of the files
 README.md, samples.png  the model card
@@ -32,30 +33,42 @@ from invcomp.priors.encoder import Encoder
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD, MAX_HEADER, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored, stored
+from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
+from invcomp.priors.portraits.mobile_stylegan import MappingNetwork
 
 GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
+MAPPING = "mapping.safetensors"
+AnyArchitecture = Architecture | PortraitArchitecture
+AnyGenerator = Generator | PortraitGenerator
 MAX_FILE = 1 << 30
 Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A prior in a folder; encoder and critic are read when they are first needed."""
+    """A prior in a folder; encoder, critic and mapping are read when they are first needed, None if it has none."""
 
     folder: Path
     info: PriorInfo
-    arch: Architecture
+    arch: AnyArchitecture
     tables: tuple[LevelTables, ...]
-    generator: Generator
+    generator: AnyGenerator
     device: torch.device
 
     @cached_property
-    def encoder(self) -> Encoder:
-        return self._network(ENCODER, Encoder(self.arch))
+    def encoder(self) -> Encoder | None:
+        return self._network(ENCODER, Encoder(self.arch)) if isinstance(self.arch, Architecture) else None
 
     @cached_property
-    def critic(self) -> Critic:
-        return self._network(CRITIC, Critic(self.arch))
+    def critic(self) -> Critic | None:
+        return self._network(CRITIC, Critic(self.arch)) if isinstance(self.arch, Architecture) else None
+
+    @cached_property
+    def mapping(self) -> MappingNetwork | None:
+        """z → W, for samples of an imported prior."""
+        if not isinstance(self.arch, PortraitArchitecture):
+            return None
+        return self._network(MAPPING, MappingNetwork(self.arch.style_size))
 
     def lpips(self, net: str) -> LpipsNetwork | None:
         """The LPIPS network that the prior carries for a backbone, if it does."""
@@ -80,7 +93,7 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
     path = folder / GENERATOR
     metadata, tensors = read_tensors(path, info.id)
     try:
-        arch = Architecture.from_json(json.loads(metadata["architecture"]))
+        arch = read_architecture(json.loads(metadata["architecture"]))
     except (KeyError, ValueError, TypeError) as error:
         raise PriorError(f"{path} is damaged: its architecture cannot be read ({error}); get the prior again") from None
     tables = tuple(read_tables(tensors, arch, level, path) for level in range(arch.levels))
@@ -88,21 +101,30 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
         raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
     weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
     with torch.device("meta"):
-        outline = Generator(arch)
+        outline = outlined(arch)
     check_shapes(outline, weights, path)  # before anything large is allocated
-    generator = fill(Generator(arch), weights, path)
+    generator = fill(outlined(arch), weights, path)
     return Prior(folder, info, arch, tables, generator.to(device), device)
 
 
-def read_tables(tensors: Mapping[str, NDArray[Any]], arch: Architecture, level: int, path: Path) -> LevelTables:
+def read_architecture(data: dict[str, Any]) -> AnyArchitecture:
+    """The architecture of a trained prior, or of an imported one."""
+    return PortraitArchitecture.from_json(data) if "heads" in data else Architecture.from_json(data)
+
+
+def outlined(arch: AnyArchitecture) -> AnyGenerator:
+    """The generator of an architecture, its weights yet to be filled."""
+    return Generator(arch) if isinstance(arch, Architecture) else PortraitGenerator(arch)
+
+
+def read_tables(tensors: Mapping[str, NDArray[Any]], arch: AnyArchitecture, level: int, path: Path) -> LevelTables:
     """The tables of one level, checked."""
     try:
         tables = LevelTables(tensors[f"tables.{level}.cumulative"], tensors[f"tables.{level}.index"])
     except KeyError:
         raise PriorError(f"{path} is damaged: the tables of level {level} are missing; get the prior again") from None
     problem = tables.problem()
-    side = 4 * 2**level if arch.image_size is not None else 1
-    if not problem and tables.index.shape != (arch.rates, arch.latent_channels[level], side, side):
+    if not problem and tables.index.shape != (arch.rates, *arch.table_shapes()[level]):
         problem = "the index has a wrong shape"
     if problem:
         raise PriorError(f"{path} is damaged: level {level}: {problem}; get the prior again")
@@ -160,23 +182,19 @@ def lpips_file(net: str) -> str:
 
 def write_networks(
     folder: Path,
-    generator: Generator,
+    generator: AnyGenerator,
     tables: tuple[LevelTables, ...],
-    encoder: Encoder,
-    critic: Critic,
+    others: Mapping[str, nn.Module],
     lpips: Mapping[str, LpipsNetwork],
 ) -> dict[str, str]:
-    """Write the network files, with the LPIPS networks by backbone; gives their SHA-256."""
+    """Write the generator, other networks by file name, and LPIPS networks by backbone; gives the files' SHA-256."""
     tensors = half(generator)
     for level, table in enumerate(tables):
         tensors[f"tables.{level}.cumulative"] = np.ascontiguousarray(table.cumulative)
         tensors[f"tables.{level}.index"] = np.ascontiguousarray(table.index)
     metadata = {"architecture": json.dumps(generator.arch.to_json())}
-    contents = {
-        GENERATOR: safetensors.numpy.save(tensors, metadata=metadata),
-        ENCODER: safetensors.numpy.save(half(encoder)),
-        CRITIC: safetensors.numpy.save(half(critic)),
-    }
+    contents = {GENERATOR: safetensors.numpy.save(tensors, metadata=metadata)}
+    contents |= {name: safetensors.numpy.save(half(network)) for name, network in others.items()}
     contents |= {lpips_file(net): safetensors.numpy.save(stored(network)) for net, network in lpips.items()}
     for name, data in contents.items():
         write_whole(folder / name, data)

@@ -26,7 +26,7 @@ class PriorInfo:
     distortion: str
     """The loss expression of training."""
     term_means: dict[str, list[float]]
-    """Mean value of every loss term at every rate index, on held-out pictures, encoder only."""
+    """Mean value of every loss term at every rate index, on held-out pictures, at the start of a search."""
     rate_bytes: list[float]
     """Mean file size in bytes at every rate index, on held-out pictures, encoder only."""
     files: dict[str, str]
@@ -42,7 +42,7 @@ class PriorInfo:
         """What is wrong with values read from a file, if anything."""
         rates = len(self.lambdas)
         series = [*self.term_means.values(), self.rate_bytes] if isinstance(self.term_means, dict) else []
-        if "critic" not in self.term_means or any(len(s) != rates for s in series):
+        if "mse" not in self.term_means or any(len(s) != rates for s in series):
             return "the calibration is incomplete"
         if not all(0 < float(x) < float("inf") for x in self.lambdas) or any(float(x) < 0 for s in series for x in s):
             return "the calibration has impossible values"

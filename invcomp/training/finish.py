@@ -16,7 +16,7 @@ from invcomp.entropy.tables import LevelTables, draw, fit, histogram, ideal_bits
 from invcomp.errors import LossError
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss
 from invcomp.pictures import grid, png_bytes, to_image, write_whole
-from invcomp.priors.files import GENERATOR, half, write_networks
+from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
 from invcomp.training.config import TrainingConfig
@@ -126,7 +126,9 @@ def write_prior(
         carried = {
             LPIPS_TERMS[name]: cached_lpips(name) for _, name in parse_loss(config.distortion) if name in LPIPS_TERMS
         }
-        hashes = write_networks(folder, networks.generator, tables, networks.encoder, networks.critic, carried)
+        hashes = write_networks(
+            folder, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried
+        )
         info = PriorInfo(
             name=about.name,
             id=hashes[GENERATOR],

@@ -132,12 +132,19 @@ class Block(nn.Module):
         self.first = StyledConv(style_size, quarter, separable(quarter, out_channels), resolution)
         self.second = StyledConv(style_size, out_channels, separable(out_channels, out_channels), resolution)
 
+    def scales(self, styles: Tensor) -> tuple[Tensor, Tensor]:
+        """Styles (N, 3, S) → scales (N, C, 1, 1) before the wavelet and (N, C', 1, 1) between the convolutions.
+
+        The wavelet keeps channels apart, so the first convolution's style can be applied before it, in one product.
+        """
+        before = self.style(styles[:, 0]) * self.first.style(styles[:, 1]).repeat(1, 4)
+        return _scales(before), _scales(self.second.style(styles[:, 2]))
+
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         """x (N, C, R / 2, R / 2) and styles (N, 3, S) → (N, C', R, R)."""
-        # the wavelet keeps channels apart, so the first convolution's style can be applied before it, in one product
-        style = self.style(styles[:, 0]) * self.first.style(styles[:, 1]).repeat(1, 4)
-        x = inverse_haar(x * _scales(style / 2))
-        return self.second(self.first.convolve(x), styles[:, 2])  # type: ignore[no-any-return]
+        before, between = self.scales(styles)
+        x = self.first.convolve(inverse_haar(x * (before / 2)))
+        return self.second.convolve(x * between)
 
 
 class SynthesisNetwork(nn.Module):

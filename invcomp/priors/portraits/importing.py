@@ -1,0 +1,109 @@
+"""The wheel `random-face` → a prior: its networks, and beside them what this project fitted to them and ships.
+
+The supplement holds the output heads, the bases and quantisation steps of the latent levels, their tables and the
+calibration (`scripts/fit_portraits.py`). Nothing is computed here that could differ between machines, so every import
+gives the same prior id, and files travel.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from invcomp.entropy.tables import LevelTables
+from invcomp.errors import OutputError, PriorError
+from invcomp.pictures import encode_image, grid, write_whole
+from invcomp.priors.files import MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
+from invcomp.priors.info import CARD, PriorInfo, read_info
+from invcomp.priors.lpips import LpipsNetwork, restored
+from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
+from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork
+from invcomp.priors.portraits.sampling import draw_pictures
+from invcomp.priors.portraits.wheel import load_networks, wheel_data
+from invcomp.priors.registry import find_prior, shipped_file, user_folder
+
+NAME = "portraits"
+SUPPLEMENT, SUPPLEMENT_CARD = "supplement.safetensors", "supplement.json"
+NETWORK = "synthesis."
+SAMPLES, SAMPLE_SIZE = 16, 256
+
+
+def import_random_face(folder: Path | None, force: bool = False) -> PriorInfo:
+    """Write the prior into `folder` (by default where installed priors are found), whole or not at all.
+
+    Raises `MissingPackageError` without the wheel, `PriorError` if it holds other networks, `OutputError`.
+    """
+    folder = folder or user_folder() / NAME
+    if folder.exists() and not (force and (folder / CARD).is_file()):
+        mend = "give --force to import anew" if (folder / CARD).is_file() else "it is no prior; give another folder"
+        raise OutputError(f"{folder} exists; {mend}")
+    mapping, synthesis = load_networks(wheel_data())
+    card, generator, tables = with_supplement(synthesis)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        hashes = write_networks(part, generator, tables, {MAPPING: mapping}, {"squeeze": shipped_lpips()})
+        info = PriorInfo(**card["info"], id=hashes["generator.safetensors"], files=hashes)
+        if info.id != card["id"]:
+            raise PriorError("the installed random-face has other networks than the one that was fitted; update it")
+        generator.to(memory_format=torch.channels_last)
+        pictures = draw_pictures(
+            mapping,
+            generator.synthesis,
+            generator.mean_style,
+            seed=0,
+            indices=range(SAMPLES),
+            psi=(0.7, 0.7),
+            size=SAMPLE_SIZE,
+        )
+        sheet = grid([picture for _, picture in pictures], columns=4)
+        write_whole(part / "samples.png", encode_image(sheet))
+        shutil.copyfile(shipped_file(NAME, "README.md"), part / "README.md")
+        write_whole(part / CARD, info.to_json().encode())
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.chmod(0o755)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return info
+
+
+def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], PortraitGenerator, tuple[LevelTables, ...]]:
+    """The shipped card, and the network of the wheel with what was fitted to it. Raises `PriorError`."""
+    path = shipped_file(NAME, SUPPLEMENT)
+    card = json.loads(shipped_file(NAME, SUPPLEMENT_CARD).read_text(encoding="utf-8"))
+    _, tensors = read_tensors(path, card["supplement"])
+    arch = PortraitArchitecture.from_json(card["architecture"])
+    if synthesis.shape != arch.shape:
+        raise PriorError("the installed random-face has a network of another shape than the one that was fitted")
+    tables = tuple(read_tables(tensors, arch, level, path) for level in range(arch.levels))
+    generator = PortraitGenerator(arch)
+    state = generator.state_dict()
+    state |= {NETWORK + name: value for name, value in synthesis.state_dict().items()}
+    fitted = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
+    state |= {name: torch.from_numpy(value.astype(np.float32)) for name, value in fitted.items()}
+    generator.load_state_dict(state)
+    return card, generator.eval().requires_grad_(False), tables
+
+
+def supplement_of(prior: Prior) -> dict[str, NDArray[Any]]:
+    """What is shipped of a prior that was fitted: all of its generator's file but the wheel's own networks."""
+    _, tensors = read_tensors(prior.folder / "generator.safetensors", prior.info.id)
+    return {name: value for name, value in tensors.items() if not name.startswith(NETWORK)}
+
+
+def shipped_lpips() -> LpipsNetwork:
+    """LPIPS on SqueezeNet, as the prior `faces` carries it."""
+    folder = find_prior("faces")
+    name = lpips_file("squeeze")
+    _, tensors = read_tensors(folder / name, read_info(folder).files[name])
+    return restored("squeeze", tensors)
