@@ -23,6 +23,7 @@ from invcomp.inversion.optimise import Schedule, Search, check
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.starts import first_guess, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
+from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.registry import find_prior, priors_of
@@ -31,6 +32,7 @@ DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
+MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
 
@@ -94,10 +96,18 @@ class Codec:
         relaxation: str = "straight-through",
         start: str = "encoder",
         seed: int = 0,
+        placement: Placement | None = None,
     ) -> bytes:
         """A picture of any size and mode → the bytes of a file. See `compress_batch`."""
         (result,) = self.compress_batch(
-            [image], quality=quality, steps=steps, loss=loss, relaxation=relaxation, start=start, seed=seed
+            [image],
+            quality=quality,
+            steps=steps,
+            loss=loss,
+            relaxation=relaxation,
+            start=start,
+            seed=seed,
+            placements=[placement],
         )
         return result.data
 
@@ -112,6 +122,7 @@ class Codec:
         start: str = "encoder",
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
+        placements: Sequence[Placement | None] | None = None,
         report: Callable[[float], None] = lambda _: None,
     ) -> list[Compressed]:
         """Pictures of any size and mode → files, inverted together in batches.
@@ -119,7 +130,8 @@ class Codec:
         `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
         the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder`, `mean`
-        or `best-of-K` (`invcomp.inversion.starts`). `report` is given the number of pictures
+        or `best-of-K` (`invcomp.inversion.starts`). `placements` are kept in the files of pictures that were cut
+        from larger ones (`invcomp.faces`). `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
@@ -130,6 +142,7 @@ class Codec:
         pictures = [to_srgb(image).image for image in images]
         for picture in pictures:
             self.check_size(*picture.size)
+        places = list(placements) if placements is not None else [None] * len(pictures)
         groups: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
@@ -141,6 +154,7 @@ class Codec:
                 done, weight = len(results), len(batch) / max(1, steps)
                 found = self._compress(
                     [pictures[i] for i in batch],
+                    [places[i] for i in batch],
                     quality,
                     loss or self.prior.info.distortion,
                     schedule,
@@ -154,6 +168,7 @@ class Codec:
     def _compress(
         self,
         pictures: list[Image.Image],
+        placements: list[Placement | None],
         quality: float,
         expression: str,
         schedule: Schedule,
@@ -187,12 +202,12 @@ class Codec:
                 values = first_guess(start, guess, search, prior.tables, index, shapes, schedule.seed)
             found = search.run(values, schedule, report)
         results = []
-        for n, picture in enumerate(pictures):
+        for n, (picture, placement) in enumerate(zip(pictures, placements, strict=True)):
             symbols = [level[n].cpu().numpy().astype(np.int32) for level in found.best.symbols]
             bits = ideal_bits(prior.tables, symbols, index)
             results.append(
                 Compressed(
-                    data=self.write(symbols, index, self.header_size(*picture.size)),
+                    data=self.write(symbols, index, self.header_size(*picture.size), placement),
                     ideal_bits=sum(bits),
                     level_bits=bits,
                     rate=index,
@@ -203,7 +218,9 @@ class Codec:
             )
         return results
 
-    def write(self, symbols: Symbols, rate: int, size: tuple[int, int] | None) -> bytes:
+    def write(
+        self, symbols: Symbols, rate: int, size: tuple[int, int] | None, placement: Placement | None = None
+    ) -> bytes:
         """Symbols (C, H, W) by level → the bytes of a file; `size` (width, height) if it is not the prior's own."""
         prior = self.prior
         zero = [not level.any() for level in symbols]
@@ -215,7 +232,7 @@ class Codec:
         levels = None if all(coded) else sum(1 << level for level, c in enumerate(coded) if c)
         payloads = coder.encode(prior.tables, symbols, rate, coded)
         prior_id = prior.info.id_bytes
-        return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels) for p in payloads))
+        return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels, placement) for p in payloads))
 
     def rate_weight(self, expression: str, position: float) -> float:
         """Lambda of a loss at a (fractional) rate index, in that loss's units per bit.
@@ -283,6 +300,10 @@ class Codec:
             else image.resize((width, height), Image.Resampling.LANCZOS)
         )
 
+    def placement(self, data: bytes, name: str = "the file") -> Placement | None:
+        """Where in a larger picture the file's was cut out, if the file says so. Raises `FormatError`."""
+        return container.read(data, self.prior.info.id_bytes, name).placement
+
     def paint(self, symbols: Sequence[Symbols], rates: Sequence[int]) -> Tensor:
         """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W)."""
         device = self.prior.device
@@ -338,12 +359,10 @@ class Codec:
 
     def header_size(self, width: int, height: int) -> tuple[int, int] | None:
         """What the header says of the size: nothing for the prior's own."""
-        if width * height > container.MAX_PIXELS:
-            raise ImageError(f"the picture has more than the {container.MAX_PIXELS:,} pixels of a file; shrink it")
-        if max(width, height) > container.MAX_SIDE:
-            raise ImageError(
-                f"the picture has a side of {max(width, height)} pixels, more than {container.MAX_SIDE}; shrink it"
-            )
+        if width * height > MAX_PIXELS:
+            raise ImageError(f"the picture has more than the {MAX_PIXELS:,} pixels of a file; shrink it")
+        if max(width, height) > MAX_SIDE:
+            raise ImageError(f"the picture has a side of {max(width, height)} pixels, more than {MAX_SIDE}; shrink it")
         return None if (width, height) == self._own_size else (width, height)
 
     def picture_size(self, content: Container, name: str = "the file") -> tuple[int, int]:
@@ -352,6 +371,10 @@ class Codec:
         if size is None:
             raise FormatError(f"{name} is damaged: it does not say how large its picture is")
         return size
+
+    def crop_side(self, square: Square) -> int:
+        """Pixels a side at which a square is cut out: the prior's own, or the square's for a prior of free size."""
+        return self.prior.arch.image_size or max(1, min(MAX_CROP, round(square.side)))
 
     @cached_property
     def _own_size(self) -> tuple[int, int] | None:
