@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
-from invcomp.errors import InvcompError, UsageError
+from invcomp.errors import ImageError, InvcompError, UsageError
 
 app = typer.Typer(
     name="invcomp",
@@ -113,7 +114,28 @@ def shown(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-@app.command()
+ALIGN, ALIGNMENTS = "--align", ("crop", "paste")
+
+
+class OptionalAlignment(TyperCommand):
+    """A command whose `--align` may stand alone: `--align face.png` means `--align crop face.png`.
+
+    Typer has no options with an optional value, so the value is put in before the arguments are parsed.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        completed: list[str] = []
+        for index, argument in enumerate(args):
+            if argument == "--":
+                completed += args[index:]
+                break
+            completed.append(argument)
+            if argument == ALIGN and args[index + 1 : index + 2] not in [[name] for name in ALIGNMENTS]:
+                completed.append(ALIGNMENTS[0])
+        return super().parse_args(ctx, completed)
+
+
+@app.command(cls=OptionalAlignment)
 def compress(
     inputs: Inputs,
     output: Output = None,
@@ -128,6 +150,15 @@ def compress(
     start: Annotated[str, typer.Option(help="Where the search starts: encoder, mean or best-of-8.")] = "encoder",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
+    align: Annotated[
+        str | None,
+        typer.Option(
+            ALIGN,
+            metavar="[crop|paste]",
+            help="Find faces and compress each, cut to the FFHQ frame: group.png → group-1.inv, group-2.inv, … "
+            "crop (or nothing) keeps the crop alone; paste keeps its place too, for decompress --onto.",
+        ),
+    ] = None,
     device: Device = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -135,10 +166,12 @@ def compress(
     """Pictures → files of a few hundred bytes: face.png → face.inv."""
     import time
 
-    from invcomp.jobs import Targets, plan, read_input, write_output
+    from invcomp.jobs import Job, Piece, Targets, about, plan, read_input, write_output
     from invcomp.pictures import extensions, read_picture
 
     with plain_errors():
+        if align is not None and align not in ALIGNMENTS:
+            raise UsageError(f"--align takes {' or '.join(ALIGNMENTS)}, not {align!r}")
         jobs = plan(inputs, output, ".inv", extensions())
         streamed = jobs[0].target is None
         if streamed and as_json:
@@ -148,28 +181,53 @@ def compress(
         from invcomp.codec import Codec, check_arguments
 
         check_arguments(quality, steps, loss, relaxation, start)
+        if align is not None:
+            from invcomp.faces import FaceFinder, cut
+
+            finder = FaceFinder()
         codec = Codec(prior, device)
-        targets, entries = Targets(force), []
+        targets = Targets(force)
+        entries: list[dict[str, Any]] = []
+
+        def take(job: Job) -> list[tuple[Job, Piece | None, dict[str, Any]]]:
+            """What becomes of an input: outputs with what goes into them, or with nothing and an error."""
+            entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
+            try:
+                if align is None:
+                    targets.check(job.target)
+                picture = read_picture(read_input(job), job.name)
+                if align is None:
+                    codec.check_size(*picture.image.size)
+                    return [(job, Piece(picture.image, picture.notes), entry)]
+                faces = cut(picture.image, finder, codec.crop_side)
+                entry["faces"] = len(faces)
+                if not faces:
+                    raise ImageError(
+                        f"{job.name}: no face was found in it; give a picture with a larger face that looks to the "
+                        "front, or compress it whole, without --align"
+                    )
+            except InvcompError as error:
+                return [(job, None, entry | {"error": about(job, error)})]
+            taken: list[tuple[Job, Piece | None, dict[str, Any]]] = []
+            for part, face in zip(job.parts(len(faces), "faces"), faces, strict=True):
+                entry = {"input": job.name, "output": part.target_name, "faces": len(faces)}
+                piece = Piece(face.image, picture.notes, face.placement if align == "paste" else None)
+                try:
+                    targets.check(part.target)
+                    taken.append((part, piece, entry))
+                except InvcompError as error:
+                    taken.append((part, None, entry | {"error": about(part, error)}))
+            return taken
+
         with progress_bar("compressing", len(jobs), quiet=as_json) as done:
             for first in range(0, len(jobs), batch_size):
-                ready = []
-                for job in jobs[first : first + batch_size]:
-                    entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
-                    entries.append(entry)
-                    try:
-                        targets.check(job.target)
-                        picture = read_picture(read_input(job), job.name)
-                        codec.check_size(*picture.image.size)
-                        ready.append((job, picture, entry))
-                    except InvcompError as error:
-                        entry["error"] = (
-                            str(error)
-                            if job.name in str(error) or job.target_name in str(error)
-                            else f"{job.name}: {error}"
-                        )
+                taken = [part for job in jobs[first : first + batch_size] for part in take(job)]
+                entries += [entry for _, _, entry in taken]
+                ready = [(job, piece, entry) for job, piece, entry in taken if piece is not None]
                 began = time.perf_counter()
+                share = len(jobs[first : first + batch_size]) / max(1, len(ready))
                 results = codec.compress_batch(
-                    [picture.image for _, picture, _ in ready],
+                    [piece.image for _, piece, _ in ready],
                     quality=quality,
                     steps=steps,
                     loss=loss,
@@ -177,11 +235,12 @@ def compress(
                     start=start,
                     seed=seed,
                     batch_size=batch_size,
-                    report=lambda n, first=first: done(first + n),  # type: ignore[misc]
+                    placements=[piece.placement for _, piece, _ in ready],
+                    report=lambda n, first=first, share=share: done(first + n * share),  # type: ignore[misc]
                 )
                 seconds = (time.perf_counter() - began) / max(1, len(ready))
-                for (job, picture, entry), result in zip(ready, results, strict=True):
-                    for note in picture.notes:
+                for (job, piece, entry), result in zip(ready, results, strict=True):
+                    for note in piece.notes:
                         say(f"invcomp: {job.name}: {note}")
                     try:
                         write_output(job, result.data)
@@ -189,8 +248,8 @@ def compress(
                         entry["error"] = str(error)
                         continue
                     entry |= {
-                        "width": picture.image.width,
-                        "height": picture.image.height,
+                        "width": piece.image.width,
+                        "height": piece.image.height,
                         "bytes": result.bytes,
                         "ideal_bits": result.ideal_bits,
                         "level_bits": result.level_bits,
@@ -199,10 +258,17 @@ def compress(
                         "objective": result.objective,
                         "distortion": result.distortion,
                         "seconds": seconds,
-                        "notes": picture.notes,
+                        "notes": piece.notes,
                     }
                 done(first + len(jobs[first : first + batch_size]))
-        finish(entries, as_json, streamed, ["input", "output", "bytes", "seconds"])
+        if align is not None:
+            found = sum(entry.get("faces", 0) > 0 for entry in entries)
+            say(f"invcomp: {counted(found, 'face')} found in {counted(len(jobs), 'picture')}")
+        finish(entries, as_json, streamed, ["input", "output", *(["faces"] if align else []), "bytes", "seconds"])
+
+
+def counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 @app.command()
@@ -213,6 +279,10 @@ def decompress(
         str | None, typer.Option("--prior", help="Name or folder of the prior.", show_default="the one the file names")
     ] = None,
     native: Annotated[bool, typer.Option("--native", help="Leave the picture at the prior's own size.")] = False,
+    onto: Annotated[
+        Path | None,
+        typer.Option(help="Put the faces (compressed with --align paste) back into this picture: one output for all."),
+    ] = None,
     device: Device = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -220,38 +290,52 @@ def decompress(
     """Files → pictures: face.inv → face.png (or what the suffix of -o says)."""
     import time
 
-    from invcomp.jobs import Targets, plan, read_input, write_output
-    from invcomp.pictures import encode_image
+    from invcomp.jobs import Targets, plan, plan_one, read_input, write_output
+    from invcomp.pictures import encode_image, read_picture
 
     with plain_errors():
-        jobs = plan(inputs, output, ".png", {".inv"})
+        jobs = (plan_one if onto else plan)(inputs, output, ".png", {".inv"})
         streamed = jobs[0].target is None
         if streamed and as_json:
             raise UsageError("--json and the picture cannot both go to standard output: give -o")
+        targets, entries = Targets(force), []
+        if onto:
+            targets.check(jobs[0].target)
+            background = read_picture(onto)
+            for note in background.notes:
+                say(f"invcomp: {onto}: {note}")
         from invcomp import container
+        from invcomp.alignment import paste, place
         from invcomp.codec import Codec
 
         chosen = Codec(prior, device) if prior else None
         known: dict[int, Codec] = {}
-        targets, entries = Targets(force), []
+        faces = []
         with progress_bar("decompressing", len(jobs), quiet=as_json) as done:
             for number, job in enumerate(jobs):
                 entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
                 entries.append(entry)
                 try:
-                    targets.check(job.target)
+                    if not onto:
+                        targets.check(job.target)
                     data = read_input(job)
                     short = container.read_header(data, job.name).short_id
                     codec = chosen or known.get(short) or Codec.for_file(data, device, job.name)
                     known[short] = codec
                     began = time.perf_counter()
                     image = codec.decompress(data, native=native, name=job.name)
+                    if onto:
+                        square = place(codec.placement(data, job.name), background.image.size, job.name, str(onto))
+                        faces.append((image, square))
                     seconds = time.perf_counter() - began
-                    write_output(job, encode_image(image, job.target))
+                    if not onto:
+                        write_output(job, encode_image(image, job.target))
                     entry |= {"bytes": len(data), "width": image.width, "height": image.height, "seconds": seconds}
                 except (InvcompError, OSError) as error:
                     entry["error"] = str(error)
                 done(number + 1)
+        if faces:
+            write_output(jobs[0], encode_image(paste(background.image, faces), jobs[0].target))
         finish(entries, as_json, streamed, ["input", "output", "bytes", "width", "height", "seconds"])
 
 

@@ -23,6 +23,7 @@ from invcomp.inversion.optimise import Schedule, Search, check
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.starts import choose_start, first_guess, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
+from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
@@ -41,6 +42,7 @@ PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
+MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
 
@@ -104,10 +106,18 @@ class Codec:
         relaxation: str | None = None,
         start: str | None = None,
         seed: int = 0,
+        placement: Placement | None = None,
     ) -> bytes:
         """A picture of any size and mode → the bytes of a file. See `compress_batch`."""
         (result,) = self.compress_batch(
-            [image], quality=quality, steps=steps, loss=loss, relaxation=relaxation, start=start, seed=seed
+            [image],
+            quality=quality,
+            steps=steps,
+            loss=loss,
+            relaxation=relaxation,
+            start=start,
+            seed=seed,
+            placements=[placement],
         )
         return result.data
 
@@ -122,6 +132,7 @@ class Codec:
         start: str | None = None,
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
+        placements: Sequence[Placement | None] | None = None,
         report: Callable[[float], None] = lambda _: None,
     ) -> list[Compressed]:
         """Pictures of any size and mode → files, inverted together in batches.
@@ -130,7 +141,8 @@ class Codec:
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
         the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder` (the
         default if the prior has one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation`: by default
-        straight-through near an encoder's guess, soft-rounding from elsewhere. `report` is given the number of pictures
+        straight-through near an encoder's guess, soft-rounding from elsewhere. `placements` are kept in the files of
+        pictures that were cut from larger ones (`invcomp.faces`). `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
@@ -143,6 +155,7 @@ class Codec:
         pictures = [to_srgb(image).image for image in images]
         for picture in pictures:
             self.check_size(*picture.size)
+        places = list(placements) if placements is not None else [None] * len(pictures)
         groups: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
@@ -154,6 +167,7 @@ class Codec:
                 done, weight = len(results), len(batch) / max(1, steps)
                 found = self._compress(
                     [pictures[i] for i in batch],
+                    [places[i] for i in batch],
                     quality,
                     loss or self.prior.info.distortion,
                     schedule,
@@ -167,6 +181,7 @@ class Codec:
     def _compress(
         self,
         pictures: list[Image.Image],
+        placements: list[Placement | None],
         quality: float,
         expression: str,
         schedule: Schedule,
@@ -202,12 +217,12 @@ class Codec:
                 values = first_guess(start, encoded, search, prior.tables, index, shapes, schedule.seed)
             found = search.run(values, schedule, report)
         results = []
-        for n, picture in enumerate(pictures):
+        for n, (picture, placement) in enumerate(zip(pictures, placements, strict=True)):
             symbols = [level[n].cpu().numpy().astype(np.int32) for level in found.best.symbols]
             bits = ideal_bits(prior.tables, symbols, index)
             results.append(
                 Compressed(
-                    data=self.write(symbols, index, self.header_size(*picture.size)),
+                    data=self.write(symbols, index, self.header_size(*picture.size), placement),
                     ideal_bits=sum(bits),
                     level_bits=bits,
                     rate=index,
@@ -218,7 +233,9 @@ class Codec:
             )
         return results
 
-    def write(self, symbols: Symbols, rate: int, size: tuple[int, int] | None) -> bytes:
+    def write(
+        self, symbols: Symbols, rate: int, size: tuple[int, int] | None, placement: Placement | None = None
+    ) -> bytes:
         """Symbols (C, H, W) by level → the bytes of a file; `size` (width, height) if it is not the prior's own."""
         prior = self.prior
         zero = [not level.any() for level in symbols]
@@ -230,7 +247,7 @@ class Codec:
         levels = None if all(coded) else sum(1 << level for level, c in enumerate(coded) if c)
         payloads = coder.encode(prior.tables, symbols, rate, coded)
         prior_id = prior.info.id_bytes
-        return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels) for p in payloads))
+        return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels, placement) for p in payloads))
 
     def most_together(self, width: int, height: int) -> int:
         """How many pictures of a coded size are inverted together at most, which bounds memory."""
@@ -328,6 +345,10 @@ class Codec:
         """The size at which a picture is painted that is to have `side` pixels; None if it is as large as it is."""
         sizes = self.prior.arch.sizes
         return next((size for size in sizes if size >= side), sizes[-1]) if sizes else None
+
+    def placement(self, data: bytes, name: str = "the file") -> Placement | None:
+        """Where in a larger picture the file's was cut out, if the file says so. Raises `FormatError`."""
+        return container.read(data, self.prior.info.id_bytes, name).placement
 
     def paint(self, symbols: Sequence[Symbols], rates: Sequence[int], size: int | None = None) -> Tensor:
         """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W).
@@ -431,12 +452,10 @@ class Codec:
 
     def header_size(self, width: int, height: int) -> tuple[int, int] | None:
         """What the header says of the size: nothing for the prior's own."""
-        if width * height > container.MAX_PIXELS:
-            raise ImageError(f"the picture has more than the {container.MAX_PIXELS:,} pixels of a file; shrink it")
-        if max(width, height) > container.MAX_SIDE:
-            raise ImageError(
-                f"the picture has a side of {max(width, height)} pixels, more than {container.MAX_SIDE}; shrink it"
-            )
+        if width * height > MAX_PIXELS:
+            raise ImageError(f"the picture has more than the {MAX_PIXELS:,} pixels of a file; shrink it")
+        if max(width, height) > MAX_SIDE:
+            raise ImageError(f"the picture has a side of {max(width, height)} pixels, more than {MAX_SIDE}; shrink it")
         return None if (width, height) == self._own_size else (width, height)
 
     def picture_size(self, content: Container, name: str = "the file") -> tuple[int, int]:
@@ -445,6 +464,10 @@ class Codec:
         if size is None:
             raise FormatError(f"{name} is damaged: it does not say how large its picture is")
         return size
+
+    def crop_side(self, square: Square) -> int:
+        """Pixels a side at which a square is cut out: the prior's own, or the square's for a prior of free size."""
+        return self.prior.arch.image_size or max(1, min(MAX_CROP, round(square.side)))
 
     @cached_property
     def _own_size(self) -> tuple[int, int] | None:

@@ -2,11 +2,17 @@
 
     byte 0      1010 vv tt      magic, version - 1, tail
     bytes 1, 2  x rrrr i*11     optional fields follow, rate index, first 11 bits of the prior id (big-endian)
-    if x        0000 0 l q s    fields: levels, square, size
+    if x        0000 p l q s    fields: placed, levels, square, size
       if s      varint [varint] width and height of the original picture; one number if q
       if l      byte            bit k set: level k is coded; else it is zero
+      if p      varint varint   width and height of the picture that this one was cut from, a square of it
+                zigzag zigzag   x, y of the square's centre from that picture's middle, in quarter pixels
+                zigzag zigzag   x, y from the centre to the middle of the square's right side, in quarter pixels
     …           payload
     last two    CRC-16 (CCITT, big-endian) of everything before, started from the full prior id
+
+A varint is seven bits a byte, the lowest first, in at most 3 bytes; a zigzag is the varint of 2n, or of -2n - 1 for
+negative n. Rounding to quarter pixels moves no corner of the square by half a pixel (`invcomp.placement`).
 
 The checksum notices every damage of up to two neighbouring bytes and all but one in 65,536 others. The payload is
 continued by the tail's two bits and then zeros. Where several tails or a longer payload will do, the writer takes one
@@ -15,14 +21,15 @@ with which no prefix of the file carries a valid checksum, so every truncation i
 
 import binascii
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from invcomp.errors import FormatError
+from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement
 
 MAGIC, VERSION = 0b1010, 1
 ID_BITS = 11
-MAX_SIDE, MAX_PIXELS = 65_535, 100_000_000
 SMALLEST = 5  # bytes
-SIZE, SQUARE, LEVELS = 1, 2, 4
+SIZE, SQUARE, LEVELS, PLACED = 1, 2, 4, 8
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,16 @@ class Container:
     """(width, height) of the original."""
     levels: int | None = None
     """Bits of the coded levels, the coarsest lowest; None if all are."""
+    placement: Placement | None = None
+    """The square that this picture was in a larger one."""
+
+
+class Fields(NamedTuple):
+    """What follows the header of 3 bytes if its first bit says so."""
+
+    size: tuple[int, int] | None = None
+    levels: int | None = None
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)
@@ -70,20 +87,30 @@ def write(*alternatives: Container) -> bytes:
 
 def serialise(container: Container) -> bytes:
     """The bytes of a file."""
-    fields = b""
-    if container.size is not None or container.levels is not None:
-        square = container.size is not None and container.size[0] == container.size[1]
-        kinds = (SIZE if container.size else 0) | (SQUARE if square else 0)
-        kinds |= LEVELS if container.levels is not None else 0
-        fields = bytes([kinds])
-        for side in (container.size or ())[: 1 if square else 2]:
-            fields += varint(side)
-        if container.levels is not None:
-            fields += bytes([container.levels])
+    fields = write_fields(Fields(container.size, container.levels, container.placement))
     word = bool(fields) << 15 | container.rate << ID_BITS | short_id(container.prior_id)
     first = bytes([MAGIC << 4 | VERSION - 1 << 2 | container.tail])
     body = first + word.to_bytes(2, "big") + fields + container.payload
     return body + checksum(container.prior_id, body).to_bytes(2, "big")
+
+
+def write_fields(fields: Fields) -> bytes:
+    """The bytes of the optional fields; none if there is nothing to say."""
+    size, levels, placement = fields
+    square = size is not None and size[0] == size[1]
+    kinds = (SIZE if size else 0) | (SQUARE if square else 0)
+    kinds |= (LEVELS if levels is not None else 0) | (PLACED if placement else 0)
+    if not kinds:
+        return b""
+    data = bytes([kinds])
+    for side in (size or ())[: 1 if square else 2]:
+        data += varint(side)
+    if levels is not None:
+        data += bytes([levels])
+    if placement is not None:
+        data += b"".join(map(varint, placement.size))
+        data += b"".join(varint(zigzag(number)) for number in (*placement.centre, *placement.half))
+    return data
 
 
 def has_intact_prefix(prior_id: bytes, data: bytes) -> bool:
@@ -124,18 +151,18 @@ def read(data: bytes, prior_id: bytes, name: str = "the file") -> Container:
     if not intact(prior_id, data):
         raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
     body = data[3:-2]
-    size = levels = None
+    fields = Fields()
     if data[1] >> 7:
-        size, levels, body = read_fields(body, name)
-    return Container(prior_id, header.rate, body, data[0] & 3, size, levels)
+        fields, body = read_fields(body, name)
+    return Container(prior_id, header.rate, body, data[0] & 3, *fields)
 
 
-def read_fields(body: bytes, name: str) -> tuple[tuple[int, int] | None, int | None, bytes]:
-    """Size, levels and the rest of the body."""
+def read_fields(body: bytes, name: str) -> tuple[Fields, bytes]:
+    """The optional fields, and the rest of the body. Raises `FormatError`."""
     try:
         kinds, body = body[0], body[1:]
-        size = levels = None
-        if kinds >> 3 or (kinds & SQUARE and not kinds & SIZE):
+        size = levels = placement = None
+        if kinds >> 4 or (kinds & SQUARE and not kinds & SIZE):
             raise FormatError(f"{name} has fields that this version of invcomp does not know; update invcomp")
         if kinds & SIZE:
             width, body = read_varint(body)
@@ -143,11 +170,20 @@ def read_fields(body: bytes, name: str) -> tuple[tuple[int, int] | None, int | N
             size = width, height
         if kinds & LEVELS:
             levels, body = body[0], body[1:]
+        if kinds & PLACED:
+            numbers = []
+            for _ in range(6):
+                number, body = read_varint(body)
+                numbers.append(number)
+            across, down, right, below = map(unzigzag, numbers[2:])
+            placement = Placement((numbers[0], numbers[1]), (across, down), (right, below))
     except IndexError:
         raise FormatError(f"{name} is damaged: its header ends early; get it again") from None
     if size and not (0 < size[0] <= MAX_SIDE and 0 < size[1] <= MAX_SIDE and size[0] * size[1] <= MAX_PIXELS):
         raise FormatError(f"{name} claims {size[0]} x {size[1]} pixels, more than the {MAX_PIXELS:,} that are decoded")
-    return size, levels, body
+    if placement and not placement.plausible:
+        raise FormatError(f"{name} is damaged: the place that it names lies outside of every picture; get it again")
+    return Fields(size, levels, placement), body
 
 
 def varint(value: int) -> bytes:
@@ -157,6 +193,15 @@ def varint(value: int) -> bytes:
         data.append(value & 127 | 128)
         value >>= 7
     return bytes([*data, value])
+
+
+def zigzag(value: int) -> int:
+    """0, -1, 1, -2, … → 0, 1, 2, 3, …"""
+    return 2 * value if value >= 0 else -2 * value - 1
+
+
+def unzigzag(value: int) -> int:
+    return -(value + 1) // 2 if value & 1 else value // 2
 
 
 def read_varint(data: bytes) -> tuple[int, bytes]:

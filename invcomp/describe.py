@@ -1,11 +1,14 @@
 """What `info` and `priors` say: facts about files and priors, without decoding."""
 
+import cmath
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from invcomp import container
 from invcomp.errors import FormatError
+from invcomp.placement import Placement
 from invcomp.priors.info import PriorInfo, read_info
 from invcomp.priors.registry import priors_of
 
@@ -18,16 +21,31 @@ def file(data: bytes, name: str) -> dict[str, Any]:
         info = read_info(folder)
         if container.intact(info.id_bytes, data):
             content = container.read(data, info.id_bytes, name)
-            return facts | {
-                "prior": info.name,
-                "prior_id": info.id,
-                "original_size": list(content.size) if content.size else "the prior's own",
-                "coded_levels": "all" if content.levels is None else bin(content.levels),
-                "payload_bytes": len(content.payload),
-            }
+            return (
+                facts
+                | {
+                    "prior": info.name,
+                    "prior_id": info.id,
+                    "original_size": list(content.size) if content.size else "the prior's own",
+                    "coded_levels": "all" if content.levels is None else bin(content.levels),
+                    "payload_bytes": len(content.payload),
+                }
+                | (placed(content.placement) if content.placement else {})
+            )
     if priors_of(header.short_id):
         raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
     return facts | {"prior": f"not installed (its id begins with the 11 bits {header.short_id:#05x})"}
+
+
+def placed(placement: Placement) -> dict[str, Any]:
+    """Facts about where a picture lies in the one that it was cut from, in pixels and degrees (clockwise)."""
+    square = placement.square
+    return {
+        "placed_in": list(placement.size),
+        "centre": [square.centre.real, square.centre.imag],
+        "side": round(square.side, 2),
+        "turned": round(math.degrees(cmath.phase(square.half)), 2),
+    }
 
 
 def prior(folder: Path) -> dict[str, Any]:

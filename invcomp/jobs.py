@@ -5,8 +5,13 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invcomp.errors import InvcompError, OutputError, UsageError
+from invcomp.placement import Placement
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 STREAM = "-"
 
@@ -17,6 +22,8 @@ class Job:
 
     source: Path | None
     target: Path | None
+    named: bool = False
+    """Whether the user gave the output's own name: then there can be no other."""
 
     @property
     def name(self) -> str:
@@ -25,6 +32,35 @@ class Job:
     @property
     def target_name(self) -> str:
         return "standard output" if self.target is None else str(self.target)
+
+    def parts(self, n: int, what: str) -> list["Job"]:
+        """The job itself for one part of the input, else NAME-1, NAME-2, … Raises `UsageError` if there is one place.
+
+        `what` the parts are, in the plural.
+        """
+        if n == 1:
+            return [self]
+        if self.target is None or self.named:
+            raise UsageError(
+                f"{self.name} has {n} {what}, and {self.target_name} takes one file: give a folder with -o, "
+                "its name ending in a slash"
+            )
+        numbered = (self.target.with_stem(f"{self.target.stem}-{k}") for k in range(1, n + 1))
+        return [Job(self.source, target) for target in numbered]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is compressed for an output: a picture, or a face cut from it."""
+
+    image: "Image"
+    notes: list[str]
+    placement: Placement | None = None
+
+
+def about(job: Job, error: InvcompError) -> str:
+    """The sentence of an error, which names the job's input or output."""
+    return str(error) if job.name in str(error) or job.target_name in str(error) else f"{job.name}: {error}"
 
 
 def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Collection[str]) -> list[Job]:
@@ -40,7 +76,7 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Colle
         if text == STREAM:
             if several:
                 raise UsageError("standard input (-) is read alone: give no other input with it")
-            return [Job(None, None if output in (None, STREAM) else Path(str(output)))]
+            return [Job(None, None if output in (None, STREAM) else Path(str(output)), named=True)]
         path = Path(text)
         if path.is_dir():
             several = True
@@ -61,7 +97,27 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Colle
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder} is a file; give a folder for several outputs")
         return [Job(source, folder / relative) for source, relative in found]
-    return [Job(found[0][0], folder)]
+    return [Job(found[0][0], folder, named=True)]
+
+
+def plan_one(inputs: Sequence[str], output: str | None, suffix: str, accepted: Collection[str]) -> list[Job]:
+    """Inputs as for `plan` that go into one output together → jobs that share it. Raises `UsageError`.
+
+    Without an output it lies beside the input, if there is one only.
+    """
+    jobs = plan(inputs, None, suffix, accepted)
+    if output is None:
+        if len(jobs) > 1:
+            raise UsageError("several files make one picture here: give its name with -o")
+        return jobs
+    if output == STREAM:
+        return [Job(job.source, None) for job in jobs]
+    target = Path(output)
+    if output.endswith(("/", os.sep)) or target.is_dir():
+        if len(jobs) > 1 or jobs[0].target is None:
+            raise UsageError(f"{output} is a folder, and one picture is made: give its name")
+        target /= jobs[0].target.name
+    return [Job(job.source, target, named=True) for job in jobs]
 
 
 class Targets:

@@ -1,5 +1,6 @@
 """The container: what is written is read, and nothing else is."""
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,9 +12,23 @@ from hypothesis import strategies as st
 from invcomp import container
 from invcomp.container import Container
 from invcomp.errors import FormatError
+from invcomp.placement import Placement
 
 PRIOR = bytes(range(32))
 sizes = st.none() | st.tuples(st.integers(1, 9000), st.integers(1, 9000))
+PLACED = Placement((640, 480), (-83, 120), (301, -44))
+placements = st.none() | st.builds(
+    lambda size, x, y, side, turn: Placement(
+        size,
+        (round(x * size[0] * 6), round(y * size[1] * 6)),
+        (round(4 * side * math.cos(turn)) or 4, round(4 * side * math.sin(turn)) or 4),
+    ),
+    st.tuples(st.integers(9, 65_535), st.integers(9, 1500)),
+    st.floats(-0.99, 0.99),
+    st.floats(-0.99, 0.99),
+    st.floats(2, 15),
+    st.floats(0, 7),
+)
 containers = st.builds(
     Container,
     st.just(PRIOR),
@@ -22,6 +37,7 @@ containers = st.builds(
     st.integers(0, 3),
     sizes,
     st.none() | st.integers(0, 255),
+    placements,
 )
 
 
@@ -94,3 +110,36 @@ def test_later_versions_are_refused_with_a_sentence() -> None:
     data[0] |= 1 << 2
     with pytest.raises(FormatError, match="version 2"):
         container.read(bytes(data), PRIOR)
+
+
+def test_a_placement_costs_at_most_thirteen_bytes_in_pictures_of_up_to_4000_pixels_a_side() -> None:
+    bare = len(container.write(Container(PRIOR, 3, b"payload")))
+    for size, centre, half in (
+        ((250, 250), (40, -30), (300, 20)),
+        ((4000, 3000), (-8000, 6000), (8000, -8000)),
+    ):
+        placed = container.write(Container(PRIOR, 3, b"payload", placement=Placement(size, centre, half)))
+        assert len(placed) - bare <= 13
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        Placement((0, 480), (0, 0), (300, 0)),
+        Placement((60_000, 60_000), (0, 0), (300, 0)),
+        Placement((640, 480), (640 * 7, 0), (300, 0)),
+        Placement((640, 480), (0, 0), (0, 0)),
+        Placement((640, 480), (0, 0), (640 * 9, 0)),
+    ],
+)
+def test_a_place_where_no_face_can_be_is_refused(nonsense: Placement) -> None:
+    with pytest.raises(FormatError, match="lies outside"):
+        container.read(container.write(Container(PRIOR, 3, b"payload", placement=nonsense)), PRIOR)
+
+
+def test_a_header_that_ends_within_the_placement_is_refused() -> None:
+    body = container.write_fields(container.Fields(placement=PLACED))
+    for length in range(len(body)):
+        with pytest.raises(FormatError):
+            container.read_fields(body[:length], "the file")
+    assert container.read_fields(body + b"rest", "the file") == (container.Fields(placement=PLACED), b"rest")

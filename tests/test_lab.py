@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from invcomp.cli import app
 from invcomp.codec import Codec
-from invcomp.errors import UsageError
+from invcomp.errors import MissingPackageError, UsageError
 from invcomp.inversion.starts import parse_start
 from invcomp.lab import identity, peers
 from invcomp.lab.ablate import AblateRequest, Cell, ablate, grid
@@ -29,7 +29,7 @@ PEERS = ("webp", "jpeg-shared", "thumbhash", "pca")
 
 
 def missing() -> None:
-    raise identity.MissingPackageError("identity needs dlib: pip install 'invcomp[faces]'")
+    raise MissingPackageError("identity needs dlib: pip install 'invcomp[faces]'")
 
 
 @pytest.fixture(autouse=True)

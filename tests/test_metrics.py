@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from invcomp.errors import LossError
+from invcomp.errors import LossError, MissingPackageError
 from invcomp.inversion.losses import cached_lpips
 from invcomp.lab import identity, metrics, peers
 from invcomp.lab.folder import PictureSet
@@ -42,7 +42,7 @@ def pixels_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def without_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise identity.MissingPackageError("dlib is not there")
+        raise MissingPackageError("dlib is not there")
 
     monkeypatch.setattr(identity, "FaceRecognition", missing)
 

@@ -9,28 +9,16 @@ import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from invcomp.errors import MissingPackageError
+from invcomp.dlib_models import load_dlib, model_file
 
 SAME_PERSON = 0.6
 SIDE = 256  # faces are enlarged to at least this before anything is found in them
-
-
-def model_file(name: str) -> str:
-    """A model of `face-recognition-models`. The package itself is not imported: it needs an old setuptools."""
-    spec = find_spec("face_recognition_models")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    path = Path(places[0]) / "models" / name if places else None
-    if path is None or not path.is_file():
-        raise MissingPackageError("identity needs face-recognition-models: pip install 'invcomp[faces]'")
-    return str(path)
 
 
 class FaceRecognition:
@@ -38,13 +26,12 @@ class FaceRecognition:
 
     def __init__(self) -> None:
         """Raises `MissingPackageError` without the extra `faces`."""
-        try:
-            import dlib
-        except ImportError:
-            raise MissingPackageError("identity needs dlib: pip install 'invcomp[faces]'") from None
+        dlib = load_dlib("identity")
+        landmarks = model_file("shape_predictor_5_face_landmarks.dat", "identity")
+        network = model_file("dlib_face_recognition_resnet_model_v1.dat", "identity")
         self.detector: Any = dlib.get_frontal_face_detector()
-        self.landmarks: Any = dlib.shape_predictor(model_file("shape_predictor_5_face_landmarks.dat"))
-        self.network: Any = dlib.face_recognition_model_v1(model_file("dlib_face_recognition_resnet_model_v1.dat"))
+        self.landmarks: Any = dlib.shape_predictor(landmarks)
+        self.network: Any = dlib.face_recognition_model_v1(network)
 
     def find(self, image: Image.Image) -> Any | None:
         """The box of the most certain face in an RGB image, in pixels of the enlarged image; None without a face."""
