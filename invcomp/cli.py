@@ -141,13 +141,27 @@ def compress(
     output: Output = None,
     prior: PriorName = "faces",
     quality: Annotated[float, typer.Option(help="0 to 100: 0 gives the smallest files.")] = 36.0,
-    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 500,
+    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is its start alone.")] = 500,
     loss: Annotated[
         str | None,
         typer.Option(help='Loss expression, like "100*mse + 0.5*lpips-squeeze".', show_default="the prior's own"),
     ] = None,
-    relaxation: Annotated[str, typer.Option(help="straight-through or uniform-noise.")] = "straight-through",
-    start: Annotated[str, typer.Option(help="Where the search starts: encoder, mean or best-of-8.")] = "encoder",
+    relaxation: Annotated[
+        str | None,
+        typer.Option(
+            help="straight-through, uniform-noise or soft-rounding.",
+            show_default="straight-through from the encoder, soft-rounding from elsewhere",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the search starts: encoder, mean or best-of-8.", show_default="encoder if the prior has one"
+        ),
+    ] = None,
+    levels: Annotated[
+        int | None, typer.Option(help="How many of the coarsest latent levels are used.", show_default="all")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
     align: Annotated[
@@ -233,6 +247,7 @@ def compress(
                     loss=loss,
                     relaxation=relaxation,
                     start=start,
+                    levels=levels,
                     seed=seed,
                     batch_size=batch_size,
                     placements=[piece.placement for _, piece, _ in ready],
@@ -279,6 +294,13 @@ def decompress(
         str | None, typer.Option("--prior", help="Name or folder of the prior.", show_default="the one the file names")
     ] = None,
     native: Annotated[bool, typer.Option("--native", help="Leave the picture at the prior's own size.")] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Longer side in pixels; a prior that paints several sizes paints this large.",
+            show_default="the original's",
+        ),
+    ] = None,
     onto: Annotated[
         Path | None,
         typer.Option(help="Put the faces (compressed with --align paste) back into this picture: one output for all."),
@@ -323,9 +345,12 @@ def decompress(
                     codec = chosen or known.get(short) or Codec.for_file(data, device, job.name)
                     known[short] = codec
                     began = time.perf_counter()
-                    image = codec.decompress(data, native=native, name=job.name)
+                    shown = size
                     if onto:
                         square = place(codec.placement(data, job.name), background.image.size, job.name, str(onto))
+                        shown = size or codec.painted_size(round(square.side))
+                    image = codec.decompress(data, native=native, size=shown, name=job.name)
+                    if onto:
                         faces.append((image, square))
                     seconds = time.perf_counter() - began
                     if not onto:
@@ -386,37 +411,99 @@ def sample(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A file for a grid, or a folder for single pictures.")
     ] = Path("samples.png"),
-    rate: Annotated[int | None, typer.Option(help="Rate index.", show_default="the middle one")] = None,
-    size: Annotated[int, typer.Option(help="Side in pixels, for a prior of free size.")] = 64,
+    rate: Annotated[
+        int | None, typer.Option(help="Rate index, for a trained prior.", show_default="the middle one")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side in pixels, for a prior that draws several sizes.", show_default="the prior's own"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    psi: Annotated[
+        str | None,
+        typer.Option(
+            help="Truncation, LOW:HIGH, for an imported prior: 0 is the mean face, 1 everybody.",
+            show_default="0.7:1.0",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the pictures that are in the folder.")] = False,
     device: Device = "auto",
     force: Force = False,
 ) -> None:
-    """New pictures from a prior: every level drawn from its tables."""
+    """New pictures from a prior: one grid, or a folder for training."""
     from invcomp.jobs import Targets
     from invcomp.pictures import encode_image, extensions, grid, write_whole
 
     with plain_errors():
         from invcomp.codec import Codec
+        from invcomp.memory import keep_freed_memory
 
         as_grid = output.suffix.lower() in extensions()
         names = [output] if as_grid else [output / f"{index:06d}.png" for index in range(n)]
+        if resume and (as_grid or force):
+            raise UsageError("--resume keeps the pictures of a folder: give a folder with -o, and no --force")
+        missing = [index for index in range(n) if as_grid or not (resume and names[index].is_file())]
         targets = Targets(force)
-        for name in names:
+        for name in [output] if as_grid else [names[index] for index in missing]:
             targets.check(name)
+        truncation = parse_psi(psi) if psi else None
         codec = Codec(prior, device)
+        keep_freed_memory()
+        drawn = codec.samples(missing, rate=rate, size=size, seed=seed, psi=truncation)
         with progress_bar("sampling", n) as done:
-            images = codec.sample(n, rate=rate, size=size, seed=seed, report=done)
+            images = []
+            for count, (index, image) in enumerate(drawn, start=n - len(missing) + 1):
+                if as_grid:
+                    images.append(image)
+                else:
+                    make_folder(output)
+                    write_whole(names[index], encode_image(image, names[index]))
+                done(count)
             if as_grid:
-                write_whole(output, encode_image(grid(list(images), columns=min(n, 8)), output))
-            else:
-                try:
-                    output.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise UsageError(f"{output} cannot be made: {error.strerror}") from None
-                for name, image in zip(names, images, strict=True):
-                    write_whole(name, encode_image(image, name))
-    say(f"wrote {n} pictures to {output}")
+                write_whole(output, encode_image(grid(images, columns=min(n, 8)), output))
+    say(f"wrote {len(missing)} pictures to {output}" + (f"; {n - len(missing)} were there" if resume else ""))
+
+
+def make_folder(folder: Path) -> None:
+    """A folder for outputs, if it is not there. Raises `UsageError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from None
+
+
+def parse_psi(text: str) -> tuple[float, float]:
+    """`0.7:1.0`, or one number for both ends. Raises `UsageError`."""
+    low, colon, high = text.partition(":")
+    try:
+        found = float(low), float(high if colon else low)
+    except ValueError:
+        raise UsageError(f"--psi takes LOW:HIGH, like 0.7:1.0, not {text!r}") from None
+    if not 0 <= found[0] <= found[1] <= 2:
+        raise UsageError(f"--psi takes two numbers from 0 to 2, the lower first, not {text!r}")
+    return found
+
+
+@app.command("import-prior")
+def import_prior(
+    source: Annotated[str, typer.Argument(help="What to import: random-face, MobileStyleGAN's faces.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder for the prior.", show_default="where priors are found by their name"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Import anew over a prior that is there.")] = False,
+) -> None:
+    """A generator that somebody else trained → a prior: pip install --no-deps random-face, then this."""
+    with plain_errors():
+        if source != "random-face":
+            raise UsageError(f"{source!r} cannot be imported; what can is random-face")
+        from invcomp.priors.portraits.importing import import_random_face
+
+        with progress_bar("importing", 1):
+            folder, info = import_random_face(output, force)
+    say(f"wrote the prior {info.name} ({info.id[:12]}) to {folder}: {info.licence}")
 
 
 @app.command()
@@ -501,10 +588,16 @@ def ablate(
         str, typer.Option(help='Loss expressions, with semicolons: "mse; 100*mse + 1*lpips-squeeze". prior is its own.')
     ] = "prior",
     relaxations: Annotated[
-        str, typer.Option(help="With commas: straight-through, uniform-noise.")
-    ] = "straight-through",
+        str,
+        typer.Option(help="With commas: straight-through, uniform-noise, soft-rounding. prior is its own."),
+    ] = "prior",
     steps: Annotated[str, typer.Option(help="Steps of the search, with commas.")] = "100,500",
-    start: Annotated[str, typer.Option(help="Starts, with commas: encoder, mean, best-of-8.")] = "encoder",
+    start: Annotated[
+        str, typer.Option(help="Starts, with commas: encoder, mean, best-of-8. prior is its own.")
+    ] = "prior",
+    levels: Annotated[
+        str, typer.Option(help="How many of the coarsest latent levels are used, with commas, like 1,2,all.")
+    ] = "all",
     prior: Annotated[str, typer.Option(help="Names or folders of priors, with commas.")] = "faces",
     qualities: Annotated[str, typer.Option(help="Qualities at which every cell is measured, with commas.")] = "24,48",
     subset: Annotated[
@@ -530,6 +623,7 @@ def ablate(
             relaxations=split(relaxations),
             steps=parse_whole_numbers(steps, "--steps"),
             starts=split(start),
+            levels=split(levels),
             priors=split(prior),
             qualities=parse_numbers(qualities, "--qualities"),
             subset=subset,

@@ -37,7 +37,7 @@ from invcomp.priors.registry import find_prior, priors_of
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
-PORTRAITS_TOGETHER = 8  # a step takes about 0.3 GB a picture there, and more pictures gain no speed on a CPU
+PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches and take longer each
 PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
@@ -105,6 +105,7 @@ class Codec:
         loss: str | None = None,
         relaxation: str | None = None,
         start: str | None = None,
+        levels: int | None = None,
         seed: int = 0,
         placement: Placement | None = None,
     ) -> bytes:
@@ -130,6 +131,7 @@ class Codec:
         loss: str | None = None,
         relaxation: str | None = None,
         start: str | None = None,
+        levels: int | None = None,
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
         placements: Sequence[Placement | None] | None = None,
@@ -141,15 +143,18 @@ class Codec:
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
         the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder` (the
         default if the prior has one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation`: by default
-        straight-through near an encoder's guess, soft-rounding from elsewhere. `placements` are kept in the files of
+        straight-through near an encoder's guess, soft-rounding from elsewhere. `levels`: how many of the coarsest
+        latent levels are used, by default all. `placements` are kept in the files of
         pictures that were cut from larger ones (`invcomp.faces`). `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
         check_arguments(quality, steps, loss, relaxation, start)
+        if levels is not None and not 1 <= levels <= self.prior.arch.levels:
+            raise UsageError(f"the prior {self.prior.info.name} has 1 to {self.prior.arch.levels} levels, not {levels}")
         has_encoder = self.prior.encoder is not None
         start = choose_start(start, has_encoder, self.prior.info.name)
-        schedule = schedule_for(start, has_encoder, steps, relaxation, seed)
+        schedule = schedule_for(start, has_encoder, steps, relaxation, levels, seed)
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         pictures = [to_srgb(image).image for image in images]
@@ -200,7 +205,7 @@ class Codec:
             search = Search(
                 prior.generator,
                 loss,
-                CodeLengths(prior.tables, [index] * len(x), shapes).to(device),
+                CodeLengths(prior.tables, [index] * len(x), shapes, schedule.levels).to(device),
                 x,
                 rate,
                 torch.full((len(x),), self.rate_weight(expression, position), device=device),

@@ -36,6 +36,8 @@ class Schedule:
     relaxation: str = "straight-through"
     far: bool = False
     """Whether the start lies far from the picture (`approach.py`), so that what follows does not apply."""
+    levels: int | None = None
+    """How many of the coarsest levels are used; None is all."""
     polish_share: float = 0.4
     """Share of the steps that is kept for whole moves."""
     learning_rate: float = 0.01
@@ -118,7 +120,7 @@ class Search:
         """Search from continuous symbols `start` [(N, C, H, W)]; `report` is given the steps done."""
         keep_freed_memory()
         check(schedule)
-        values = [v.detach().clamp(-b, b) for v, b in zip(start, self.lengths.bounds, strict=True)]
+        values = [v.detach().clamp(-b, b) for v, b in zip(start, self.lengths.limits, strict=True)]
         first = self.judge(values)
         best = replace(first, symbols=[s.clone() for s in first.symbols])
         best.bits, best.distortion, best.objective = (
@@ -136,7 +138,7 @@ class Search:
 
     def descend(self, start: list[Tensor], best: Candidate, schedule: Schedule, report: Callable[[int], None]) -> None:
         """Gradient steps under a relaxation; better candidates go to `best`. The batch shrinks as pictures converge."""
-        part, bounds = self, self.lengths.bounds
+        part, limits = self, self.lengths.limits
         values = [v.clone().requires_grad_() for v in start]
         best_values = [v.clone() for v in start]
         relax = RELAXATIONS[schedule.relaxation]
@@ -161,9 +163,9 @@ class Search:
                         value[lost] = kept[active[lost]]
                         moment.first[lost] = 0
                 length = schedule.learning_rate * scale.view(-1, 1, 1, 1)
-                for value, gradient, moment, bound in zip(values, gradients, moments, bounds, strict=True):
+                for value, gradient, moment, limit in zip(values, gradients, moments, limits, strict=True):
                     value -= length * moment.direction(gradient)
-                    value.clamp_(-bound, bound)
+                    value.clamp_(-limit, limit)
             report(step + 1)
             going = (scale >= schedule.smallest).nonzero().flatten()
             if not len(going):

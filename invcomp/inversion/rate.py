@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.entropy.tables import LevelTables
+from invcomp.entropy.tables import TOTAL, LevelTables
 
 
 class CodeLengths:
@@ -17,9 +17,20 @@ class CodeLengths:
     Each stretch has a slope, so that the rate pulls a symbol everywhere, at zero from both sides.
     """
 
-    def __init__(self, tables: Sequence[LevelTables], rates: Sequence[int], shapes: Sequence[tuple[int, int, int]]):
-        """For a batch of N pictures with the rate indices `rates`; `shapes` are (C, H, W) by level."""
+    def __init__(
+        self,
+        tables: Sequence[LevelTables],
+        rates: Sequence[int],
+        shapes: Sequence[tuple[int, int, int]],
+        levels: int | None = None,
+    ) -> None:
+        """For a batch of N pictures with the rate indices `rates`; `shapes` are (C, H, W) by level.
+
+        `levels`: how many of the coarsest may be used; the symbols of the others stay zero. None is all.
+        """
         self.bounds = [table.bound for table in tables]
+        self.limits = [b if levels is None or level < levels else 0 for level, b in enumerate(self.bounds)]
+        """Largest symbols that the search may use."""
         self.lengths = [torch.from_numpy(table.lengths()).float().flatten() for table in tables]
         self.offsets = [
             torch.from_numpy(np.stack([table.chosen(rate, shape) for rate in rates]) * (2 * table.bound + 1))
@@ -38,11 +49,13 @@ class CodeLengths:
         return part
 
     def spreads(self) -> list[Tensor]:
-        """The standard deviation of every symbol under its table; [(N, C, H, W)]."""
+        """The standard deviation of every symbol under its table, without the least frequency, which all symbols have
+        whether they occur or not; [(N, C, H, W)]."""
         found = []
         for bound, lengths, offsets in zip(self.bounds, self.lengths, self.offsets, strict=True):
             squares = torch.arange(-bound, bound + 1, device=lengths.device).square()
-            variance = (2.0**-lengths).view(-1, 2 * bound + 1) @ squares.to(lengths.dtype)
+            shares = (2.0**-lengths - 1 / TOTAL).clamp(min=0).view(-1, 2 * bound + 1)
+            variance = shares @ squares.to(lengths.dtype) / shares.sum(dim=1)
             found.append(variance[offsets // (2 * bound + 1)].sqrt())
         return found
 
@@ -57,7 +70,7 @@ class CodeLengths:
         return torch.lerp(here, above, shifted - low)
 
     def change(self, level: int, symbols: Tensor, step: int) -> Tensor:
-        """What moving each of the whole symbols (N, C, H, W) by `step` costs in bits; infinite beyond the bounds."""
+        """What moving each of the whole symbols (N, C, H, W) by `step` costs in bits; infinite beyond the limits."""
         moved = symbols + step
         bits = self.bits(level, moved) - self.bits(level, symbols)
-        return torch.where(moved.abs() > self.bounds[level], torch.inf, bits)
+        return torch.where(moved.abs() > self.limits[level], torch.inf, bits)

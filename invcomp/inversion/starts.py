@@ -11,6 +11,7 @@ from invcomp.errors import UsageError
 from invcomp.inversion.optimise import Schedule, Search
 
 MOST_STARTS = 64
+FAR_POLISH = 0.25  # share of the steps for whole moves, where the gradient has a longer way
 STARTS = "encoder, mean or best-of-K (like best-of-8)"
 
 
@@ -34,11 +35,14 @@ def choose_start(start: str | None, has_encoder: bool, prior: str) -> str:
     return start
 
 
-def schedule_for(start: str, has_encoder: bool, steps: int, relaxation: str | None, seed: int) -> Schedule:
+def schedule_for(
+    start: str, has_encoder: bool, steps: int, relaxation: str | None, levels: int | None, seed: int
+) -> Schedule:
     """The schedule of a search. From anywhere but an encoder's guess it is the long way (`approach.py`)."""
     far = start == "mean" or not has_encoder
     relaxation = relaxation or ("soft-rounding" if far else "straight-through")
-    return Schedule(steps=steps, relaxation=relaxation, far=far, seed=seed)
+    share = FAR_POLISH if far else Schedule.polish_share
+    return Schedule(steps=steps, relaxation=relaxation, far=far, levels=levels, polish_share=share, seed=seed)
 
 
 def first_guess(

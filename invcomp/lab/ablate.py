@@ -16,9 +16,10 @@ from invcomp.lab.results import Comparison, Panel, Report, Result
 from invcomp.lab.run import Run, Say
 from invcomp.lab.store import Store
 
-FACTORS = ("loss", "relaxation", "steps", "start", "prior")
+FACTORS = ("loss", "relaxation", "steps", "start", "prior", "levels")
 SUBSETS = ("full", "star")
-OWN_LOSS = "prior"
+OWN = "prior"  # a loss, relaxation or start: the prior's own
+ALL = "all"
 SHOWN_PICTURES = 8
 
 
@@ -31,6 +32,8 @@ class Cell:
     steps: int
     start: str
     prior: str
+    levels: str = ALL
+    """How many of the coarsest latent levels are used."""
 
     def factors(self) -> dict[str, str]:
         return {name: str(getattr(self, name)) for name in FACTORS}
@@ -41,12 +44,13 @@ class AblateRequest:
     """What is varied. The first value of every factor is the one that the others are compared with."""
 
     folder: Path
-    losses: tuple[str, ...] = (OWN_LOSS,)
+    losses: tuple[str, ...] = (OWN,)
     """Loss expressions; `prior` is the distortion that the prior was trained with."""
-    relaxations: tuple[str, ...] = ("straight-through",)
+    relaxations: tuple[str, ...] = (OWN,)
     steps: tuple[int, ...] = (500, 100)
-    starts: tuple[str, ...] = ("encoder",)
+    starts: tuple[str, ...] = (OWN,)
     priors: tuple[str, ...] = ("faces",)
+    levels: tuple[str, ...] = (ALL,)
     qualities: tuple[float, ...] = (24.0, 48.0)
     """Every cell is measured at all of them, so that cells can be compared at equal bytes."""
     subset: str = "full"
@@ -62,7 +66,7 @@ def grid(request: AblateRequest) -> list[Cell]:
     """The cells of a request, the reference first. Raises `UsageError`."""
     if request.subset not in SUBSETS:
         raise UsageError(f"there is no subset {request.subset!r}; the subsets are {', '.join(SUBSETS)}")
-    axes = (request.losses, request.relaxations, request.steps, request.starts, request.priors)
+    axes = (request.losses, request.relaxations, request.steps, request.starts, request.priors, request.levels)
     for name, values in zip(FACTORS, axes, strict=True):
         if not values:
             raise UsageError(f"an ablation needs at least one value of {name}")
@@ -72,9 +76,15 @@ def grid(request: AblateRequest) -> list[Cell]:
         cells = [cell for cell in cells if distance(cell, reference) <= 1]
     for cell in cells:
         for quality in request.qualities:
-            loss = None if cell.loss == OWN_LOSS else cell.loss
-            check_arguments(quality, cell.steps, loss, cell.relaxation, cell.start)
+            check_arguments(quality, cell.steps, chosen(cell.loss), chosen(cell.relaxation), chosen(cell.start))
+        if cell.levels != ALL and not cell.levels.isdecimal():
+            raise UsageError(f"levels are a whole number, or {ALL}, not {cell.levels!r}")
     return list(dict.fromkeys(cells))
+
+
+def chosen(value: str) -> str | None:
+    """What a codec is told for a factor's value: nothing, for the prior's own."""
+    return None if value == OWN else value
 
 
 def distance(left: Cell, right: Cell) -> int:
@@ -96,7 +106,7 @@ def ablate(
     cells = list(cells) if cells is not None else grid(request)
     codecs = {prior: Codec(prior, request.device) for prior in dict.fromkeys(cell.prior for cell in cells)}
     for cell in cells:
-        codecs[cell.prior].check_loss(None if cell.loss == OWN_LOSS else cell.loss)
+        codecs[cell.prior].check_loss(chosen(cell.loss))
     first = next(iter(codecs.values()))
     pictures = load_pictures(request.folder, request.size or first.prior.arch.image_size, request.most)
     judge = Judge(pictures.images, lpips=first.prior.lpips)
@@ -109,8 +119,15 @@ def ablate(
     total, done = sum(effort(cell) for cell, _ in work), 0.0
     for cell, quality in work:
         codec = codecs[cell.prior]
-        loss = codec.prior.info.distortion if cell.loss == OWN_LOSS else cell.loss
-        setting = InvcompSetting(quality, cell.steps, loss, cell.relaxation, cell.start, request.seed)
+        setting = InvcompSetting(
+            quality,
+            cell.steps,
+            chosen(cell.loss),
+            chosen(cell.relaxation),
+            chosen(cell.start),
+            None if cell.levels == ALL else int(cell.levels),
+            request.seed,
+        )
         name = label(cell, varied)
         wrapped = InvcompCodec(codec, name)
         found = run.one(wrapped, setting, done / total, effort(cell) / total)

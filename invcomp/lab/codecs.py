@@ -102,6 +102,7 @@ class InvcompSetting:
     loss: str | None = None
     relaxation: str | None = None
     start: str | None = None
+    levels: int | None = None
     seed: int = 0
 
     def __str__(self) -> str:
@@ -131,6 +132,7 @@ class InvcompCodec:
             loss=setting.loss,
             relaxation=setting.relaxation,
             start=setting.start,
+            levels=setting.levels,
             seed=setting.seed,
             report=report,
         )

@@ -33,8 +33,8 @@ NETWORK = "synthesis."
 SAMPLES, SAMPLE_SIZE = 16, 256
 
 
-def import_random_face(folder: Path | None, force: bool = False) -> PriorInfo:
-    """Write the prior into `folder` (by default where installed priors are found), whole or not at all.
+def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, PriorInfo]:
+    """Write the prior into `folder` (by default where installed priors are found), whole or not at all; gives both.
 
     Raises `MissingPackageError` without the wheel, `PriorError` if it holds other networks, `OutputError`.
     """
@@ -74,7 +74,7 @@ def import_random_face(folder: Path | None, force: bool = False) -> PriorInfo:
         part.replace(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return info
+    return folder, info
 
 
 def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], PortraitGenerator, tuple[LevelTables, ...]]:
