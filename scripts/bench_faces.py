@@ -1,6 +1,7 @@
-"""The figures of the README: the shipped prior against all peers, on one or several folders of faces.
+"""The figures of the README and of docs/priors.md: priors against all peers, on one or several folders of faces.
 
     python scripts/bench_faces.py FOLDER... -o OUT --figures docs
+    python scripts/bench_faces.py FOLDER... -o OUT --prior faces --prior portraits --size 128 --steps 100
 
 Writes for every folder a page, JSON and CSV to OUT, and curves for the README; prints tables. The same as
 `invcomp bench FOLDER`, and Bjøntegaard rates in windows of bytes besides.
@@ -12,23 +13,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from invcomp.cli import parse_range, progress_bar
+from invcomp.cli import parse_numbers, parse_range, progress_bar
 from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
+from invcomp.lab.codecs import QUALITIES
 from invcomp.lab.curves import at_bytes, curve
 from invcomp.lab.output import rates_table, write_figures, write_report
+from invcomp.lab.peers import PEERS as OTHER_PEERS
 from invcomp.lab.results import Report
 
 FIGURES = ("psnr", "lpips_alex", "lpips_squeeze", "identity_distance")
 BYTES = (60, 80, 100, 150, 200, 300, 400, 600, 800)
-CODECS = ("invcomp", "webp", "jxl", "avif", "jpeg", "jpeg-shared", "pca")
+PEERS = ("webp", "jxl", "avif", "jpeg", "jpeg-shared", "pca")
 
 
 def values(report: Report) -> list[Table]:
     """Every metric of every codec at a few sizes, read off the curves."""
     tables = []
+    peers = {*OTHER_PEERS, *PEERS}
+    ours = [codec for codec in dict.fromkeys(r.codec for r in report.results) if codec not in peers]
     for metric in report.metrics:
         table = Table("codec", *(f"{size} B" for size in BYTES), title=metric.label)
-        for codec in CODECS:
+        for codec in (*ours, *PEERS):
             points = curve([r for r in report.results if r.codec == codec], metric)
             found = [at_bytes(points, size) for size in BYTES]
             table.add_row(codec, *("–" if v is None else f"{v:.{metric.decimals}f}" for v in found))
@@ -40,7 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, default=Path("bench"))
-    parser.add_argument("--prior", default="faces")
+    parser.add_argument("--prior", action="append", help="may be repeated (default faces)")
+    parser.add_argument("--qualities", default=",".join(map(str, QUALITIES)), help="of invcomp, with commas")
+    parser.add_argument("--most", type=int, default=None, help="pictures taken of a folder")
     parser.add_argument("--size", type=int, default=None)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--rates", type=parse_range, help="range of bytes for Bjøntegaard rates, like 80:600")
@@ -50,7 +57,14 @@ def main() -> None:
     out, console = args.output, Console(width=150)
     for folder in args.folders:
         request = BenchRequest(
-            folder, (args.prior,), args.size, steps=args.steps, rates=args.rates, cache=out / "settings"
+            folder,
+            tuple(args.prior or ["faces"]),
+            args.size,
+            qualities=parse_numbers(args.qualities, "--qualities"),
+            steps=args.steps,
+            rates=args.rates,
+            most=args.most,
+            cache=out / "settings",
         )
         with progress_bar("bench", 1000) as done:
             report = bench(

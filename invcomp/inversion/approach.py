@@ -1,10 +1,10 @@
 """The long way: gradient steps from a start far from the picture, like the prior's mean.
 
 Adam's moments, short-lived, a symbol each, and steps in units of what the tables say that a symbol varies by: so the
-few symbols that vary by many get there as soon as the many that hardly vary. A level of mostly zeros stays shut: Adam moves every symbol by its step whatever the gradient,
-which would scatter it, and steps scaled to the level's gradient did so too (94 of 153 bytes, and a worse picture). The
-whole moves that follow open it where it pays. Steps shrink along a cosine, the relaxation sharpens, and the last
-quarter rounds straight through.
+few symbols that vary by many get there as soon as the many that hardly vary. A level of mostly zeros stays shut, since
+Adam moves every symbol by its step whatever the gradient, which would scatter it: in a trial it took 94 of 153 bytes
+for a worse picture. The whole moves that follow open it where that pays. Steps shrink along a cosine, the relaxation
+sharpens, and the last quarter rounds straight through.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from invcomp.inversion.steps import Candidate
 
 LONGEST, SHORTEST = 0.3, 0.009  # steps in units of a symbol's spread
-SPARSE = 1.0  # symbols; a level none of whose symbols varies by more stays shut
+SPARSE = 0.35  # symbols; a level none of whose symbols varies by more stays shut
 WARM_UP = 5  # steps
 SETTLING = 0.25  # share of the steps that round straight through
 DECAY_FIRST, DECAY_SECOND, EPSILON = 0.7, 0.85, 1e-12
@@ -53,6 +53,8 @@ def approach(
     steps, limits = schedule.gradient_steps, search.lengths.limits
     spreads = search.lengths.spreads()
     open_levels = [level for level, spread in enumerate(spreads) if float(spread.max()) > SPARSE]
+    if not open_levels:
+        return
     values = [v.clone().requires_grad_(level in open_levels) for level, v in enumerate(start)]
     moments = {level: SymbolSteps(values[level]) for level in open_levels}
     relax = RELAXATIONS[schedule.relaxation]
