@@ -150,7 +150,7 @@ def compress(
         str | None,
         typer.Option(
             help="straight-through, uniform-noise or soft-rounding.",
-            show_default="straight-through from the encoder, soft-rounding from elsewhere",
+            show_default="straight-through if the prior has an encoder, soft-rounding from the mean",
         ),
     ] = None,
     start: Annotated[
@@ -320,6 +320,8 @@ def decompress(
         streamed = jobs[0].target is None
         if streamed and as_json:
             raise UsageError("--json and the picture cannot both go to standard output: give -o")
+        if native and onto:
+            raise UsageError("--native has no meaning with --onto: the picture is as large as what it is put into")
         targets, entries = Targets(force), []
         if onto:
             targets.check(jobs[0].target)
@@ -328,8 +330,9 @@ def decompress(
                 say(f"invcomp: {onto}: {note}")
         from invcomp import container
         from invcomp.alignment import paste, place
-        from invcomp.codec import Codec
+        from invcomp.codec import Codec, check_shown
 
+        check_shown(native, size)
         chosen = Codec(prior, device) if prior else None
         known: dict[int, Codec] = {}
         faces = []
@@ -348,7 +351,7 @@ def decompress(
                     shown = size
                     if onto:
                         square = place(codec.placement(data, job.name), background.image.size, job.name, str(onto))
-                        shown = size or codec.painted_size(round(square.side))
+                        shown = codec.painted_size(round(square.side)) if size is None else size
                     image = codec.decompress(data, native=native, size=shown, name=job.name)
                     if onto:
                         faces.append((image, square))
@@ -446,9 +449,13 @@ def sample(
         targets = Targets(force)
         for name in [output] if as_grid else [names[index] for index in missing]:
             targets.check(name)
-        truncation = parse_psi(psi) if psi else None
+        truncation = parse_psi(psi) if psi is not None else None
         codec = Codec(prior, device)
         keep_freed_memory()
+        if not as_grid:
+            make_folder(output)
+            about = {"prior": codec.prior.info.id, "seed": seed, "size": size, "psi": truncation, "rate": rate}
+            note_settings(output / "samples.json", about, resume)
         drawn = codec.samples(missing, rate=rate, size=size, seed=seed, psi=truncation)
         with progress_bar("sampling", n) as done:
             images = []
@@ -456,12 +463,24 @@ def sample(
                 if as_grid:
                     images.append(image)
                 else:
-                    make_folder(output)
                     write_whole(names[index], encode_image(image, names[index]))
                 done(count)
             if as_grid:
                 write_whole(output, encode_image(grid(images, columns=min(n, 8)), output))
     say(f"wrote {len(missing)} pictures to {output}" + (f"; {n - len(missing)} were there" if resume else ""))
+
+
+def note_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Write what pictures were drawn with beside them; refuse to go on with anything else. Raises `UsageError`."""
+    from invcomp.pictures import write_whole
+
+    text = json.dumps(settings, indent=1)
+    if resume and path.is_file():
+        if path.read_text(encoding="utf-8") != text:
+            raise UsageError(f"{path.parent} was drawn with other settings (see {path}); give another folder")
+    elif resume and any(path.parent.glob("*.png")):
+        raise UsageError(f"{path.parent} has pictures, but no {path.name} that says how they were drawn")
+    write_whole(path, text.encode())
 
 
 def make_folder(folder: Path) -> None:
@@ -501,8 +520,8 @@ def import_prior(
             raise UsageError(f"{source!r} cannot be imported; what can is random-face")
         from invcomp.priors.portraits.importing import import_random_face
 
-        with progress_bar("importing", 1):
-            folder, info = import_random_face(output, force)
+        say("importing takes about 20 seconds")
+        folder, info = import_random_face(output, force)
     say(f"wrote the prior {info.name} ({info.id[:12]}) to {folder}: {info.licence}")
 
 

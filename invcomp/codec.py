@@ -32,7 +32,7 @@ from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
 from invcomp.priors.portraits.sampling import draw_pictures
-from invcomp.priors.registry import find_prior, priors_of
+from invcomp.priors.registry import find_prior, mend_for, priors_of
 
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
@@ -91,7 +91,7 @@ class Codec:
             raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
         raise FormatError(
             f"{name} needs a prior whose id begins with {header.short_id:#05x} (11 bits), which is not installed; "
-            "give its folder with --prior"
+            f"{mend_for(header.short_id)}"
         )
 
     # -- image → bytes ------------------------------------------------------------------------------------------
@@ -117,6 +117,7 @@ class Codec:
             loss=loss,
             relaxation=relaxation,
             start=start,
+            levels=levels,
             seed=seed,
             placements=[placement],
         )
@@ -143,15 +144,14 @@ class Codec:
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
         the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder` (the
         default if the prior has one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation`: by default
-        straight-through near an encoder's guess, soft-rounding from elsewhere. `levels`: how many of the coarsest
-        latent levels are used, by default all. `placements` are kept in the files of
-        pictures that were cut from larger ones (`invcomp.faces`). `report` is given the number of pictures
+        straight-through, or soft-rounding from the mean and for a prior without an encoder. `levels`: how many of the
+        coarsest latent levels are used, by default all. `placements` are kept in the files of pictures that were cut
+        from larger ones (`invcomp.faces`). `report` is given the number of pictures
         done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
         that is too large.
         """
         check_arguments(quality, steps, loss, relaxation, start)
-        if levels is not None and not 1 <= levels <= self.prior.arch.levels:
-            raise UsageError(f"the prior {self.prior.info.name} has 1 to {self.prior.arch.levels} levels, not {levels}")
+        self._check_levels(levels)
         has_encoder = self.prior.encoder is not None
         start = choose_start(start, has_encoder, self.prior.info.name)
         schedule = schedule_for(start, has_encoder, steps, relaxation, levels, seed)
@@ -283,10 +283,18 @@ class Codec:
 
         return between(info.lambdas) * cost(expression) / cost(info.distortion)
 
-    def check_loss(self, expression: str | None) -> None:
-        """Raises `LossError` if a loss cannot be had here: unknown terms, weights that are not there."""
+    def check_search(self, loss: str | None, start: str | None = None, levels: int | None = None) -> None:
+        """Raises `LossError` for a loss that cannot be had here (unknown terms, weights that are not there), and
+        `UsageError` for a start or levels that the prior does not have."""
         with exact():
-            self._loss(expression or self.prior.info.distortion)
+            self._loss(loss or self.prior.info.distortion)
+        choose_start(start, self.prior.encoder is not None, self.prior.info.name)
+        self._check_levels(levels)
+
+    def _check_levels(self, levels: int | None) -> None:
+        most = self.prior.arch.levels
+        if levels is not None and not 1 <= levels <= most:
+            raise UsageError(f"the prior {self.prior.info.name} has 1 to {most} levels, not {levels}")
 
     def _loss(self, expression: str) -> Loss:
         if expression not in self._losses:
@@ -325,6 +333,7 @@ class Codec:
         `size`: longer side in pixels instead. A prior that paints several sizes paints the smallest that is large
         enough, and the picture is resized from there. Raises `FormatError`, and `UsageError` for an impossible size.
         """
+        check_shown(native, size)
         content, symbols = self.read(data, name)
         own = self.picture_size(content, name)
         width, height = self.shown_size(own, native, size)
@@ -335,14 +344,10 @@ class Codec:
 
     def shown_size(self, own: tuple[int, int], native: bool = False, size: int | None = None) -> tuple[int, int]:
         """Size (width, height) of a decoded picture whose original had the size `own`."""
-        if native and size is not None:
-            raise UsageError("the prior's own size and another one cannot both be had: give one of --native and --size")
         if native:
             return self._own_size or own
         if size is None:
             return own
-        if not 1 <= size <= MAX_SHOWN:
-            raise UsageError(f"the size of a picture lies between 1 and {MAX_SHOWN} pixels, not {size}")
         longer = max(own)
         return max(1, round(own[0] * size / longer)), max(1, round(own[1] * size / longer))
 
@@ -415,7 +420,7 @@ class Codec:
             seed=seed,
             indices=indices,
             psi=psi or PSI,
-            size=size or self.prior.generator.arch.image_size,
+            size=self.prior.generator.arch.image_size if size is None else size,
         )
 
     def _samples(
@@ -501,6 +506,14 @@ def check_arguments(
         raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
     if loss is not None:
         parse_loss(loss)
+
+
+def check_shown(native: bool, size: int | None) -> None:
+    """Raises `UsageError` for a size of decoded pictures that cannot be had."""
+    if native and size is not None:
+        raise UsageError("the prior's own size and another one cannot both be had: give one of --native and --size")
+    if size is not None and not 1 <= size <= MAX_SHOWN:
+        raise UsageError(f"the size of a picture lies between 1 and {MAX_SHOWN} pixels, not {size}")
 
 
 def choose_device(device: str) -> torch.device:

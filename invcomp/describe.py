@@ -10,7 +10,7 @@ from invcomp import container
 from invcomp.errors import FormatError
 from invcomp.placement import Placement
 from invcomp.priors.info import PriorInfo, read_info
-from invcomp.priors.registry import priors_of
+from invcomp.priors.registry import mend_for, priors_of
 
 
 def file(data: bytes, name: str) -> dict[str, Any]:
@@ -34,7 +34,8 @@ def file(data: bytes, name: str) -> dict[str, Any]:
             )
     if priors_of(header.short_id):
         raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
-    return facts | {"prior": f"not installed (its id begins with the 11 bits {header.short_id:#05x})"}
+    missing = f"not installed (its id begins with the 11 bits {header.short_id:#05x}); {mend_for(header.short_id)}"
+    return facts | {"prior": missing}
 
 
 def placed(placement: Placement) -> dict[str, Any]:

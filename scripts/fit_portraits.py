@@ -38,9 +38,10 @@ from invcomp.priors.files import GENERATOR, MAPPING, load_prior, to_half, write_
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
 from invcomp.priors.portraits.heads import Head
-from invcomp.priors.portraits.importing import NAME, SUPPLEMENT, SUPPLEMENT_CARD, shipped_lpips, supplement_of
+from invcomp.priors.portraits.importing import NAME, SUPPLEMENT, shipped_lpips, supplement_of
 from invcomp.priors.portraits.sampling import find_mean_style
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
+from invcomp.priors.registry import SUPPLEMENT_CARD
 from invcomp.training.augment import augment
 
 ARCH: dict[str, Any] = {

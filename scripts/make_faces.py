@@ -15,6 +15,13 @@ from invcomp.priors.portraits.importing import NAME
 from invcomp.priors.registry import user_folder
 
 
+def run(*arguments: str) -> None:
+    """An `invcomp` command; if it fails, this program ends with its exit code."""
+    code = app(arguments, standalone_mode=False)
+    if code:
+        raise SystemExit(code)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", default="12000", help="number of faces")
@@ -24,9 +31,9 @@ def main() -> None:
     parser.add_argument("--psi", default="0.7:1.0", help="truncation, LOW:HIGH (default 0.7:1.0)")
     args = parser.parse_args()
     if not (user_folder() / NAME).is_dir():
-        app(["import-prior", "random-face"], standalone_mode=False)
+        run("import-prior", "random-face")
     faces = ["-n", args.n, "-o", args.output, "--size", args.size, "--seed", args.seed, "--psi", args.psi]
-    app(["sample", NAME, *faces, "--resume"], standalone_mode=False)
+    run("sample", NAME, *faces, "--resume")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def choose_start(start: str | None, has_encoder: bool, prior: str) -> str:
 def schedule_for(
     start: str, has_encoder: bool, steps: int, relaxation: str | None, levels: int | None, seed: int
 ) -> Schedule:
-    """The schedule of a search. From anywhere but an encoder's guess it is the long way (`approach.py`)."""
+    """The schedule of a search. From the mean, or without an encoder, it is the long way (`approach.py`)."""
     far = start == "mean" or not has_encoder
     relaxation = relaxation or ("soft-rounding" if far else "straight-through")
     share = FAR_POLISH if far else Schedule.polish_share
@@ -68,7 +68,8 @@ def first_guess(
     if candidates == 1 and guess:
         return guess()
     # the guess is not rounded: where a symbol lies between two is worth knowing
-    values = [value.clone() for value in (guess() if guess else mean)]
+    limits = search.lengths.limits
+    values = [v.clamp(-most, most) for v, most in zip(guess() if guess else mean, limits, strict=True)]
     objective = search.judge(values).objective
     for number in range(candidates - 1):
         if number == 0 and guess:
@@ -76,6 +77,7 @@ def first_guess(
         else:
             drawn = draw(tables, rate, 1, shapes, seed + number)
             other = [torch.from_numpy(level.astype(np.float32)).to(device).expand(count, -1, -1, -1) for level in drawn]
+            other = [v.clamp(-most, most) for v, most in zip(other, limits, strict=True)]
         found = search.judge(other).objective
         better = (found < objective).nonzero().flatten()
         for mine, theirs in zip(values, other, strict=True):

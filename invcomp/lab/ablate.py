@@ -87,6 +87,10 @@ def chosen(value: str) -> str | None:
     return None if value == OWN else value
 
 
+def number_of_levels(cell: Cell) -> int | None:
+    return None if cell.levels == ALL else int(cell.levels)
+
+
 def distance(left: Cell, right: Cell) -> int:
     """In how many factors two cells differ."""
     return sum(getattr(left, name) != getattr(right, name) for name in FACTORS)
@@ -106,7 +110,7 @@ def ablate(
     cells = list(cells) if cells is not None else grid(request)
     codecs = {prior: Codec(prior, request.device) for prior in dict.fromkeys(cell.prior for cell in cells)}
     for cell in cells:
-        codecs[cell.prior].check_loss(chosen(cell.loss))
+        codecs[cell.prior].check_search(chosen(cell.loss), chosen(cell.start), number_of_levels(cell))
     first = next(iter(codecs.values()))
     pictures = load_pictures(request.folder, request.size or first.prior.arch.image_size, request.most)
     judge = Judge(pictures.images, lpips=first.prior.lpips)
@@ -125,7 +129,7 @@ def ablate(
             chosen(cell.loss),
             chosen(cell.relaxation),
             chosen(cell.start),
-            None if cell.levels == ALL else int(cell.levels),
+            number_of_levels(cell),
             request.seed,
         )
         name = label(cell, varied)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import OutputError, PriorError
-from invcomp.pictures import encode_image, grid, write_whole
+from invcomp.pictures import current_umask, encode_image, grid, write_whole
 from invcomp.priors.files import MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
 from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored
@@ -25,12 +25,15 @@ from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGen
 from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork
 from invcomp.priors.portraits.sampling import draw_pictures
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
-from invcomp.priors.registry import find_prior, shipped_file, user_folder
+from invcomp.priors.registry import SUPPLEMENT_CARD, find_prior, shipped_file, user_folder
 
 NAME = "portraits"
-SUPPLEMENT, SUPPLEMENT_CARD = "supplement.safetensors", "supplement.json"
+SUPPLEMENT = "supplement.safetensors"
 NETWORK = "synthesis."
 SAMPLES, SAMPLE_SIZE = 16, 256
+WHEEL = "random-face==2021.7.21.1"
+OTHER = "the installed random-face has other networks than those that were fitted"
+FILES = {"generator.safetensors", MAPPING, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
 
 
 def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, PriorInfo]:
@@ -38,11 +41,12 @@ def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, 
 
     Raises `MissingPackageError` without the wheel, `PriorError` if it holds other networks, `OutputError`.
     """
-    folder = folder or user_folder() / NAME
-    if folder.exists() and not (force and (folder / CARD).is_file()):
-        mend = "give --force to import anew" if (folder / CARD).is_file() else "it is no prior; give another folder"
-        raise OutputError(f"{folder} exists; {mend}")
-    mapping, synthesis = load_networks(wheel_data())
+    folder = (folder or user_folder() / NAME).resolve()
+    check_replaceable(folder, force)
+    try:
+        mapping, synthesis = load_networks(wheel_data())
+    except PriorError as error:
+        raise PriorError(f"{error}: run `pip install --force-reinstall --no-deps {WHEEL}`") from None
     card, generator, tables = with_supplement(synthesis)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +57,7 @@ def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, 
         hashes = write_networks(part, generator, tables, {MAPPING: mapping}, {"squeeze": shipped_lpips()})
         info = PriorInfo(**card["info"], id=hashes["generator.safetensors"], files=hashes)
         if info.id != card["id"]:
-            raise PriorError("the installed random-face has other networks than the one that was fitted; update it")
+            raise PriorError(f"{OTHER}: run `pip install --force-reinstall --no-deps {WHEEL}`")
         generator.to(memory_format=torch.channels_last)
         pictures = draw_pictures(
             mapping,
@@ -68,23 +72,42 @@ def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, 
         write_whole(part / "samples.png", encode_image(sheet))
         shutil.copyfile(shipped_file(NAME, "README.md"), part / "README.md")
         write_whole(part / CARD, info.to_json().encode())
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.chmod(0o755)
-        part.replace(folder)
+        part.chmod(0o777 & ~current_umask())
+        if (folder / CARD).exists():
+            aside = part.with_name(part.name + ".old")
+            folder.replace(aside)
+            part.replace(folder)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            part.replace(folder)  # what is there is an empty folder, if anything
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder, info
 
 
+def check_replaceable(folder: Path, force: bool) -> None:
+    """Raises `OutputError` unless there is nothing at `folder` that would be lost: only an import may be replaced."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    ours = CARD in found and found <= FILES and read_info(folder).name == NAME
+    if not ours:
+        raise OutputError(f"{folder} exists and is no imported prior; give another folder")
+    if not force:
+        raise OutputError(f"{folder} exists; give --force to import anew")
+
+
 def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], PortraitGenerator, tuple[LevelTables, ...]]:
     """The shipped card, and the network of the wheel with what was fitted to it. Raises `PriorError`."""
     path = shipped_file(NAME, SUPPLEMENT)
-    card = json.loads(shipped_file(NAME, SUPPLEMENT_CARD).read_text(encoding="utf-8"))
-    _, tensors = read_tensors(path, card["supplement"])
-    arch = PortraitArchitecture.from_json(card["architecture"])
+    try:
+        card = json.loads(shipped_file(NAME, SUPPLEMENT_CARD).read_text(encoding="utf-8"))
+        _, tensors = read_tensors(path, card["supplement"])
+        arch = PortraitArchitecture.from_json(card["architecture"])
+    except (PriorError, OSError, ValueError, KeyError, TypeError):
+        raise PriorError(f"{path.parent} is damaged; install invcomp again") from None
     if synthesis.shape != arch.shape:
-        raise PriorError("the installed random-face has a network of another shape than the one that was fitted")
+        raise PriorError(f"{OTHER}: run `pip install --force-reinstall --no-deps {WHEEL}`")
     tables = tuple(read_tables(tensors, arch, level, path) for level in range(arch.levels))
     generator = PortraitGenerator(arch)
     state = generator.state_dict()
