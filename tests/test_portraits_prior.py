@@ -129,7 +129,9 @@ def test_the_decoder_chooses_the_size(small: Codec, drawn: list[Image.Image]) ->
         (100, 100),
     }
     large, low = small.decompress(data, size=64), small.decompress(data, size=32)
-    assert difference(large.resize((32, 32), Image.Resampling.BOX), low) < 20  # a head is near what it stands for
+    assert (
+        difference(large.resize((32, 32), Image.Resampling.BOX), low) < 12
+    )  # equal but for clamping; other pictures differ by 24
 
 
 def test_a_picture_of_another_size_comes_back_in_it(small: Codec, drawn: list[Image.Image]) -> None:

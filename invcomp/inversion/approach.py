@@ -1,10 +1,9 @@
 """The long way: gradient steps from a start far from the picture, like the prior's mean.
 
 Adam's moments, short-lived, a symbol each, and steps in units of what the tables say that a symbol varies by: so the
-few symbols that vary by many get there as soon as the many that hardly vary. A level of mostly zeros stays shut, since
-Adam moves every symbol by its step whatever the gradient, which would scatter it: in a trial it took 94 of 153 bytes
-for a worse picture. The whole moves that follow open it where that pays. Steps shrink along a cosine, the relaxation
-sharpens, and the last quarter rounds straight through.
+few symbols that vary by many get there as soon as the many that hardly vary. A level of mostly zeros stays shut:
+gradient steps scatter it, with many symbols that cost more than they give. The whole moves that follow open it where
+that pays. Steps shrink along a cosine, the relaxation sharpens, and the last quarter rounds straight through.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from invcomp.inversion.relaxations import RELAXATIONS, straight_through
-from invcomp.inversion.steps import keep
+from invcomp.inversion.steps import SymbolSteps, keep
 
 if TYPE_CHECKING:
     from invcomp.inversion.optimise import Schedule, Search
@@ -27,23 +26,6 @@ LONGEST, SHORTEST = 0.3, 0.009  # steps in units of a symbol's spread
 SPARSE = 0.35  # symbols; a level none of whose symbols varies by more stays shut
 WARM_UP = 5  # steps
 SETTLING = 0.25  # share of the steps that round straight through
-DECAY_FIRST, DECAY_SECOND, EPSILON = 0.7, 0.85, 1e-12
-
-
-class SymbolSteps:
-    """Adam's moments, a symbol each."""
-
-    def __init__(self, like: Tensor) -> None:
-        self.first, self.second, self.steps = torch.zeros_like(like), torch.zeros_like(like), 0
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        """(N, C, H, W) gradients → steps of about unit size."""
-        self.steps += 1
-        self.first.lerp_(gradient, 1 - DECAY_FIRST)
-        self.second.lerp_(gradient.square(), 1 - DECAY_SECOND)
-        first = self.first / (1 - DECAY_FIRST**self.steps)
-        second = self.second / (1 - DECAY_SECOND**self.steps)
-        return first / (second.sqrt() + EPSILON)
 
 
 def approach(

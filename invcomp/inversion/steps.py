@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-DECAY_FIRST, DECAY_SECOND, EPSILON = 0.9, 0.95, 1e-12
+EPSILON = 1e-12
 
 
 @dataclass
@@ -24,31 +24,54 @@ class Candidate:
     """(N,)"""
 
 
-class ScaledSteps:
-    """Adam's moments with one second moment a level and picture.
+class Moments:
+    """Adam's moments of gradients (N, C, H, W), the bias of their start taken out."""
 
-    Adam itself moves every symbol by its step whatever the gradient, and flips hundreds of symbols that should stay
-    zero; here a symbol moves in proportion to its own gradient.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        self.first = torch.zeros_like(like)
-        self.second = torch.zeros(len(like), 1, 1, 1, device=like.device)
-        self.steps = 0
+    def __init__(self, first: Tensor, second: Tensor, decays: tuple[float, float]) -> None:
+        """`first`, `second`: zeros of the moments' shapes; `decays` per step."""
+        self.first, self.second, self.decays, self.steps = first, second, decays, 0
 
     def subset(self, rows: Tensor) -> Self:
         part = copy(self)
         part.first, part.second = self.first[rows], self.second[rows]
         return part
 
+    def update(self, gradient: Tensor, square: Tensor) -> tuple[Tensor, Tensor]:
+        """Take in a gradient and what stands for its square; gives both moments."""
+        first, second = self.decays
+        self.steps += 1
+        self.first.lerp_(gradient, 1 - first)
+        self.second.lerp_(square, 1 - second)
+        return self.first / (1 - first**self.steps), self.second / (1 - second**self.steps)
+
+
+class ScaledSteps(Moments):
+    """One second moment a level and picture.
+
+    Adam itself moves every symbol by its step whatever the gradient, and flips hundreds of symbols that should stay
+    zero; here a symbol moves in proportion to its own gradient.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        second = torch.zeros(len(like), 1, 1, 1, device=like.device)
+        super().__init__(torch.zeros_like(like), second, (0.9, 0.95))
+
     def direction(self, gradient: Tensor) -> Tensor:
         """(N, C, H, W) gradients → steps of about unit RMS over a level."""
-        self.steps += 1
-        self.first.lerp_(gradient, 1 - DECAY_FIRST)
-        self.second.lerp_(gradient.square().mean(dim=(1, 2, 3), keepdim=True), 1 - DECAY_SECOND)
-        first = self.first / (1 - DECAY_FIRST**self.steps)
-        second = self.second / (1 - DECAY_SECOND**self.steps)
+        first, second = self.update(gradient, gradient.square().mean(dim=(1, 2, 3), keepdim=True))
         return first / (second + EPSILON).sqrt()
+
+
+class SymbolSteps(Moments):
+    """Adam's own: a second moment a symbol; short-lived, since a picture changes much from step to step."""
+
+    def __init__(self, like: Tensor) -> None:
+        super().__init__(torch.zeros_like(like), torch.zeros_like(like), (0.7, 0.85))
+
+    def direction(self, gradient: Tensor) -> Tensor:
+        """(N, C, H, W) gradients → steps of about unit size."""
+        first, second = self.update(gradient, gradient.square())
+        return first / (second.sqrt() + EPSILON)
 
 
 def keep(best: Candidate, new: Candidate, rows: Tensor) -> Tensor:

@@ -11,6 +11,11 @@ MAX_LEVELS = 8
 MAX_WIDTH = 4096
 
 
+def with_tuples(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples that frozen dataclasses hold."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Sizes of generator, encoder and critic; tuples run coarse to fine, one entry per latent level.
@@ -79,8 +84,7 @@ class Architecture:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**values)
+        return cls(**with_tuples(data))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invcomp.errors import PriorError
+from invcomp.priors.architecture import with_tuples
 from invcomp.priors.layers import RateTable
 from invcomp.priors.portraits.heads import Head
 from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork, SynthesisShape
@@ -95,8 +96,7 @@ class PortraitArchitecture:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**values)
+        return cls(**with_tuples(data))
 
 
 class PortraitGenerator(nn.Module):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import OutputError, PriorError
 from invcomp.pictures import current_umask, encode_image, grid, write_whole
-from invcomp.priors.files import MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
+from invcomp.priors.files import GENERATOR, MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
 from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored
 from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
@@ -33,7 +33,7 @@ NETWORK = "synthesis."
 SAMPLES, SAMPLE_SIZE = 16, 256
 WHEEL = "random-face==2021.7.21.1"
 OTHER = "the installed random-face has other networks than those that were fitted"
-FILES = {"generator.safetensors", MAPPING, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
+FILES = {GENERATOR, MAPPING, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
 
 
 def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, PriorInfo]:
@@ -55,7 +55,7 @@ def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, 
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
     try:
         hashes = write_networks(part, generator, tables, {MAPPING: mapping}, {"squeeze": shipped_lpips()})
-        info = PriorInfo(**card["info"], id=hashes["generator.safetensors"], files=hashes)
+        info = PriorInfo(**card["info"], id=hashes[GENERATOR], files=hashes)
         if info.id != card["id"]:
             raise PriorError(f"{OTHER}: run `pip install --force-reinstall --no-deps {WHEEL}`")
         generator.to(memory_format=torch.channels_last)
@@ -120,7 +120,7 @@ def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], Portra
 
 def supplement_of(prior: Prior) -> dict[str, NDArray[Any]]:
     """What is shipped of a prior that was fitted: all of its generator's file but the wheel's own networks."""
-    _, tensors = read_tensors(prior.folder / "generator.safetensors", prior.info.id)
+    _, tensors = read_tensors(prior.folder / GENERATOR, prior.info.id)
     return {name: value for name, value in tensors.items() if not name.startswith(NETWORK)}
 
 
