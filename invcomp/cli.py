@@ -147,12 +147,8 @@ def compress(
         typer.Option(help='Loss expression, like "100*mse + 0.5*lpips-squeeze".', show_default="the prior's own"),
     ] = None,
     relaxation: Annotated[
-        str | None,
-        typer.Option(
-            help="straight-through, uniform-noise or soft-rounding.",
-            show_default="straight-through if the prior has an encoder, soft-rounding from the mean",
-        ),
-    ] = None,
+        str, typer.Option(help="straight-through, uniform-noise or soft-rounding.")
+    ] = "straight-through",
     start: Annotated[
         str | None,
         typer.Option(
@@ -463,7 +459,7 @@ def sample(
                 if as_grid:
                     images.append(image)
                 else:
-                    write_whole(names[index], encode_image(image, names[index]))
+                    write_whole(names[index], encode_image(image, names[index], quick=True))
                 done(count)
             if as_grid:
                 write_whole(output, encode_image(grid(images, columns=min(n, 8)), output))
@@ -607,9 +603,8 @@ def ablate(
         str, typer.Option(help='Loss expressions, with semicolons: "mse; 100*mse + 1*lpips-squeeze". prior is its own.')
     ] = "prior",
     relaxations: Annotated[
-        str,
-        typer.Option(help="With commas: straight-through, uniform-noise, soft-rounding. prior is its own."),
-    ] = "prior",
+        str, typer.Option(help="With commas: straight-through, uniform-noise, soft-rounding.")
+    ] = "straight-through",
     steps: Annotated[str, typer.Option(help="Steps of the search, with commas.")] = "100,500",
     start: Annotated[
         str, typer.Option(help="Starts, with commas: encoder, mean, best-of-8. prior is its own.")

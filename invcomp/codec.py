@@ -103,7 +103,7 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         steps: int = 500,
         loss: str | None = None,
-        relaxation: str | None = None,
+        relaxation: str = Schedule.relaxation,
         start: str | None = None,
         levels: int | None = None,
         seed: int = 0,
@@ -130,7 +130,7 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         steps: int = 500,
         loss: str | None = None,
-        relaxation: str | None = None,
+        relaxation: str = Schedule.relaxation,
         start: str | None = None,
         levels: int | None = None,
         seed: int = 0,
@@ -141,14 +141,13 @@ class Codec:
         """Pictures of any size and mode → files, inverted together in batches.
 
         `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
-        `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that
-        the prior was trained with, for which it carries all that is needed. `start` of the search: `encoder` (the
-        default if the prior has one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation`: by default
-        straight-through, or soft-rounding from the mean and for a prior without an encoder. `levels`: how many of the
-        coarsest latent levels are used, by default all. `placements` are kept in the files of pictures that were cut
-        from larger ones (`invcomp.faces`). `report` is given the number of pictures
-        done, with fractions. Raises `UsageError` and `LossError` for wrong arguments, `ImageError` for a picture
-        that is too large.
+        `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that the prior was trained
+        with, for which it carries all that is needed. `start` of the search: `encoder` (the default if the prior has
+        one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation` of rounding
+        (`invcomp.inversion.relaxations`). `levels`: how many of the coarsest latent levels are used, by default all.
+        `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
+        given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
+        `ImageError` for a picture that is too large.
         """
         check_arguments(quality, steps, loss, relaxation, start)
         self._check_levels(levels)
@@ -496,10 +495,10 @@ class Codec:
 
 
 def check_arguments(
-    quality: float, steps: int, loss: str | None, relaxation: str | None = None, start: str | None = None
+    quality: float, steps: int, loss: str | None, relaxation: str = Schedule.relaxation, start: str | None = None
 ) -> None:
     """Raises `UsageError` or `LossError` if one of them is wrong."""
-    check(Schedule(steps=steps) if relaxation is None else Schedule(steps=steps, relaxation=relaxation))
+    check(Schedule(steps=steps, relaxation=relaxation))
     if start is not None:
         parse_start(start)
     if not 0 <= quality <= 100:

@@ -8,7 +8,7 @@ Every picture is drawn from the network itself. Heads: L1 to the network's own o
 with an offset for each layer, and of two people mixed. Bases: J^T J of the picture under the training distortion
 (random projections of pixels and of LPIPS features, propagated back), diagonalised for coordinates that vary as W
 does, so that a unit of every coordinate changes the distortion by one. Tables: two-sided geometric with the predicted
-spread of each coordinate, times one factor for each level and rate, found by inverting drawn pictures that were
+spread of each coordinate, times a factor for 32 neighbours at a rate, found by inverting drawn pictures that were
 turned, recoloured and covered in part, so that W alone does not hold them.
 """
 
@@ -47,7 +47,7 @@ from invcomp.training.augment import augment
 ARCH: dict[str, Any] = {
     "style_size": 512,
     "style_channels": 256,
-    "layer_channels": 384,
+    "layer_channels": 640,
     "layer_components": 128,
     "feature_resolutions": (32,),
     "feature_channels": (8,),
@@ -56,15 +56,17 @@ ARCH: dict[str, Any] = {
     "rates": 8,
 }
 DISTORTION = "100*mse + 1*lpips-squeeze"
-FIRST_STEP, LAST_STEP = 0.5, 0.07  # quantisation steps at the first and the last rate index, in units of distortion
-LAMBDA = 0.008  # rate weight as a multiple of the squared step: the best of 0.004, 0.008, 0.022 on four pictures
+FIRST_STEP, LAST_STEP = 0.4, 0.034  # quantisation steps at the first and the last rate index, in units of distortion
+LAMBDA = 0.025  # rate weight as a multiple of the squared step: of 0.0125, 0.025, 0.05, 0.1 the best on four pictures
 DRAWS = 50_000  # of W, for its components
 POOL, HELD_OUT = 360, 24  # pictures that heads are fitted to, and those of them that are held out
 HEAD_STEPS, HEAD_BATCH, HEAD_RATE = {128: 900, 256: 300}, {128: 6, 256: 2}, 1e-3
 PROBED, PROBES = 130, 8  # pictures whose J^T J is probed, and probes of each
-FITTED, FIT_STEPS = 5, 60  # pictures inverted at every rate for tables and calibration, and steps
-FACTORS = (0.8, 1.1, 0.15)  # first guess of what levels vary by, as a share of what was predicted
-BOUNDS = (255, 127, 7)  # of symbols
+FITTED, FIT_STEPS = 5, 80  # pictures inverted at every rate for tables and calibration, and steps
+FACTORS = (0.6, 0.9, 0.1)  # first guess of what levels vary by, as a share of what was predicted
+TRIED = np.geomspace(0.03, 4, 80)  # factors tried in the end
+TOGETHER = 32  # neighbouring channels that share a factor, if each has one symbol alone
+BOUNDS = (511, 255, 7)  # of symbols
 GRID = 64  # tables a level
 SMALLEST = 0.1  # standard deviation of a table, in symbols
 CALIBRATED = ("mse", "l1", "charbonnier", "ssim", "ms-ssim", "lpips-squeeze")
@@ -236,17 +238,17 @@ class Fitting:
         generator.load_state_dict({name: to_half(value).float() for name, value in state.items()})
         return generator.eval().requires_grad_(False), [bases[f"spread.{level}"] for level in range(self.arch.levels)]
 
-    def tables(self, spreads: list[Tensor], factors: np.ndarray) -> tuple[LevelTables, ...]:
-        """Two-sided geometric tables; `factors` (R, levels) multiply the predicted spreads."""
+    def tables(self, spreads: list[Tensor], factors: list[np.ndarray]) -> tuple[LevelTables, ...]:
+        """Two-sided geometric tables; `factors` [(R, C)] by level multiply the predicted spreads."""
         steps = np.geomspace(FIRST_STEP, LAST_STEP, self.arch.rates)
         found = []
-        for level, spread in enumerate(spreads):
+        for level, (spread, factor) in enumerate(zip(spreads, factors, strict=True)):
             bound = BOUNDS[min(level, len(BOUNDS) - 1)]
-            deviations = factors[:, level, None] * spread.numpy() / steps[:, None]  # (R, C), in symbols
+            deviations = factor * spread.numpy() / steps[:, None]  # (R, C), in symbols
             logs = np.log(np.clip(deviations, SMALLEST, bound))
             centres = np.linspace(logs.min(), logs.max(), GRID)
             index = np.abs(logs[..., None] - centres).argmin(axis=-1).astype(np.uint8)
-            weights = np.stack([two_sided_geometric(float(np.exp(centre)), bound) for centre in centres])
+            weights = two_sided_geometric(np.exp(centres), bound)
             found.append(LevelTables(integer_frequencies(weights), index[:, :, None, None]))
         return tuple(found)
 
@@ -264,7 +266,9 @@ class Fitting:
             found[number, :, top : top + size // 4, left : left + size // 4] = torch.rand(3, 1, 1)
         return found
 
-    def write(self, folder: Path, factors: np.ndarray, means: dict[str, list[float]], sizes: list[float]) -> PriorInfo:
+    def write(
+        self, folder: Path, factors: list[np.ndarray], means: dict[str, list[float]], sizes: list[float]
+    ) -> PriorInfo:
         """A prior folder with these tables and this calibration."""
         folder.mkdir(parents=True, exist_ok=True)
         generator, spreads = self.generator()
@@ -290,31 +294,34 @@ class Fitting:
         return info
 
     def calibrate(self) -> dict[str, Tensor]:
-        """Factors of the tables (R, levels), loss terms (R, terms) and file bytes (R,), by inverting pictures."""
-        rates, levels = self.arch.rates, self.arch.levels
-        guess = np.tile([FACTORS[min(level, len(FACTORS) - 1)] for level in range(levels)], (rates, 1))
-        start = self.folder / "start"
-        self.write(start, guess, {"mse": [1.0] * rates}, [1.0] * rates)
-        codec, target = Codec(start), self.pictures()
+        """Factors of the tables (R, C) of level L under `factors.L`, loss terms `values` (R, terms) and file bytes
+        `sizes` (R,), by inverting pictures."""
+        rates = self.arch.rates
         _, spreads = self.generator()
+        factors = [
+            np.full((rates, len(spread)), FACTORS[min(level, len(FACTORS) - 1)]) for level, spread in enumerate(spreads)
+        ]
+        start = self.folder / "start"
+        self.write(start, factors, {"mse": [1.0] * rates}, [1.0] * rates)
+        codec, target = Codec(start), self.pictures()
         steps = np.geomspace(FIRST_STEP, LAST_STEP, rates)
-        factors, values, sizes = guess.copy(), [], []
+        values, sizes = [], []
         for rate in track(range(rates), description="tables and calibration"):
             files = codec.compress_batch(
                 [to_image(picture) for picture in target], quality=100 * rate / (rates - 1), steps=FIT_STEPS
             )
             symbols = [codec.read(file.data)[1] for file in files]
             for level, spread in enumerate(spreads):
-                scaled = np.stack([s[level] for s in symbols]) * steps[rate] / spread.numpy()[:, None, None]
-                informed = spread.numpy() > steps[rate] / 2  # the others are nearly all zero, and say little
-                rms = float(np.sqrt((scaled[:, informed] ** 2).mean())) if informed.any() else 0.0
-                factors[rate, level] = rms or float(np.sqrt((scaled**2).mean())) or factors[rate, level] / 2
+                seen = np.stack([s[level] for s in symbols])
+                factors[level][rate] = best_factors(seen, spread.numpy() / steps[rate])
             decoded = codec.paint(symbols, [rate] * len(symbols))
             with exact():
                 values.append([float(loss.distance(decoded, loss.reference(target)).mean()) for loss in self.losses()])
             sizes.append(float(np.mean([file.bytes for file in files])))
-            print(f"rate {rate}: {sizes[-1]:.0f} bytes, factors {factors[rate].round(3)}")
-        return {"factors": torch.tensor(factors), "values": torch.tensor(values), "sizes": torch.tensor(sizes)}
+            bits = np.mean([file.level_bits for file in files], axis=0) / 8
+            print(f"rate {rate}: {sizes[-1]:.0f} bytes, by level {bits.round()}, {CALIBRATED[0]} {values[-1][0]:.5f}")
+        found = {f"factors.{level}": torch.tensor(factor) for level, factor in enumerate(factors)}
+        return found | {"values": torch.tensor(values), "sizes": torch.tensor(sizes)}
 
     def losses(self) -> list[Loss]:
         """The loss terms that need no critic, in the order of `CALIBRATED`."""
@@ -326,13 +333,32 @@ def no_critic() -> Critic:
     raise LossError("there is no critic")
 
 
-def two_sided_geometric(deviation: float, bound: int) -> np.ndarray:
-    """Probabilities of the symbols -bound … bound: a Laplace density of a standard deviation, between halves."""
+def two_sided_geometric(deviations: np.ndarray, bound: int) -> np.ndarray:
+    """Probabilities (..., A) of the symbols -bound … bound: Laplace densities of standard deviations (...)."""
     edges = np.arange(-bound, bound + 2) - 0.5
-    scale = deviation / 2**0.5
-    below = np.where(edges < 0, np.exp(np.minimum(edges, 0) / scale) / 2, 1 - np.exp(-np.maximum(edges, 0) / scale) / 2)
+    scaled = edges / (deviations[..., None] / 2**0.5)
+    below = np.where(edges < 0, np.exp(np.minimum(scaled, 0)) / 2, 1 - np.exp(-np.maximum(scaled, 0)) / 2)
     weights: np.ndarray = np.maximum(np.diff(below), 1e-9)
     return weights
+
+
+def best_factors(symbols: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Symbols (N, C, H, W) and predicted deviations (C,) → the factors (C,) of those that cost the fewest bits.
+
+    Channels with one symbol share theirs with their neighbours.
+    """
+    channels, positions = symbols.shape[1], symbols[0, 0].size
+    bound = int(np.abs(symbols).max(initial=1))
+    together = TOGETHER if positions == 1 else 1
+    found = np.empty(channels)
+    for first in range(0, channels, together):
+        part = slice(first, first + together)
+        tried = np.clip(TRIED[:, None] * predicted[part], SMALLEST, None)
+        lengths = -np.log2(two_sided_geometric(tried, bound))  # (factors, c, A)
+        rows = np.moveaxis(symbols[:, part], 1, 0).reshape(lengths.shape[1], -1) + bound
+        bits = np.take_along_axis(lengths, np.broadcast_to(rows, (len(TRIED), *rows.shape)), axis=2).sum(axis=(1, 2))
+        found[part] = TRIED[bits.argmin()]
+    return found
 
 
 def rows_of(features: Tensor) -> Tensor:
@@ -369,7 +395,8 @@ def main() -> None:
     fitting = Fitting(args.folder)
     found = fitting.stage("calibration", fitting.calibrate)
     means = {name: found["values"][:, number].tolist() for number, name in enumerate(CALIBRATED)}
-    fitting.write(args.folder / "prior", found["factors"].numpy(), means, found["sizes"].tolist())
+    factors = [found[f"factors.{level}"].numpy() for level in range(fitting.arch.levels)]
+    fitting.write(args.folder / "prior", factors, means, found["sizes"].tolist())
     if args.ship:
         ship(args.folder / "prior")
 

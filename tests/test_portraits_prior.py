@@ -338,6 +338,33 @@ def test_only_what_is_known_is_imported() -> None:
     assert "random-face" in result.output
 
 
+@pytest.mark.parametrize("name", ["supplement.safetensors", "supplement.json"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed"])
+def test_a_damaged_supplement_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, damage: str
+) -> None:
+    shipped = registry.shipped_file("portraits", name).parent
+    for path in shipped.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    whole = (tmp_path / name).read_bytes()
+    if damage == "missing":
+        (tmp_path / name).unlink()
+    elif damage == "cut":
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    else:
+        middle = whole.index(b'"architecture"') if name.endswith("json") else len(whole) // 2
+        (tmp_path / name).write_bytes(whole[:middle] + bytes(8) + whole[middle + 8 :])
+    monkeypatch.setattr(importing, "shipped_file", lambda _, file: tmp_path / file)
+    with pytest.raises(PriorError, match="is damaged; install invcomp again"):
+        importing.with_supplement(SynthesisNetwork(ARCH.shape))
+
+
+def test_other_networks_than_those_that_were_fitted_are_refused() -> None:
+    with pytest.raises(PriorError, match="pip install --force-reinstall"):
+        importing.with_supplement(SynthesisNetwork(ARCH.shape))
+
+
 @pytest.fixture(scope="module")
 def imported(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("imported") / "portraits"

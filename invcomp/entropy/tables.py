@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 TOTAL = 1 << 16
 BANK = 64  # tables a level, at most
-MAX_BOUND = 255  # symbols lie in [-MAX_BOUND, MAX_BOUND]
+MAX_BOUND = 511  # symbols lie in [-MAX_BOUND, MAX_BOUND]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """The long way: gradient steps from a start far from the picture, like the prior's mean.
 
-Adam's moments, short-lived, a symbol each, and steps in units of what the tables say that a symbol varies by: so the
-few symbols that vary by many get there as soon as the many that hardly vary. A level of mostly zeros stays shut:
-gradient steps scatter it, with many symbols that cost more than they give. The whole moves that follow open it where
-that pays. Steps shrink along a cosine, the relaxation sharpens, and the last quarter rounds straight through.
+First without rounding, to where the picture is; then under the relaxation, and at last straight through. Adam's
+moments, short-lived, one each for a symbol. A symbol moves in units of the geometric mean of what it varies by and
+what the symbol that varies most does: by its own spread, the many that hardly vary would never arrive; by the same
+for all, the few that vary much would not. Before rounding the rate weighs more, which leaves fewer symbols to be
+rounded.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from invcomp.inversion.optimise import Schedule, Search
     from invcomp.inversion.steps import Candidate
 
-LONGEST, SHORTEST = 0.3, 0.009  # steps in units of a symbol's spread
-SPARSE = 0.35  # symbols; a level none of whose symbols varies by more stays shut
+LONGEST, SHORTEST = 0.13, 0.003  # steps, in those units
+FREE, FREE_RATE = 0.55, 3.0  # share of the steps without rounding, and the weight of the rate in them
 WARM_UP = 5  # steps
-SETTLING = 0.25  # share of the steps that round straight through
+SETTLING = 0.25  # share of the steps that round straight through, at least
 
 
 def approach(
@@ -34,29 +35,34 @@ def approach(
     """Gradient steps from `start` [(N, C, H, W)]; better candidates go to `best`."""
     steps, limits = schedule.gradient_steps, search.lengths.limits
     spreads = search.lengths.spreads()
-    open_levels = [level for level, spread in enumerate(spreads) if float(spread.max()) > SPARSE]
-    if not open_levels:
-        return
-    values = [v.clone().requires_grad_(level in open_levels) for level, v in enumerate(start)]
-    moments = {level: SymbolSteps(values[level]) for level in open_levels}
+    values = [v.clone().requires_grad_() for v in start]
+    moments = [SymbolSteps(v) for v in values]
+    widest = torch.stack([spread.amax(dim=(1, 2, 3)) for spread in spreads]).amax(dim=0).view(-1, 1, 1, 1)
+    units = [(spread * widest).sqrt() for spread in spreads]
     relax = RELAXATIONS[schedule.relaxation]
     random = torch.Generator(device=search.rate.device).manual_seed(schedule.seed)
     everyone = torch.arange(len(search.rate), device=search.rate.device)
     for step in range(steps):
         progress = step / steps
-        settling = progress >= 1 - SETTLING
-        stand_in = straight_through if settling else relax
-        distortion = search.distortion([stand_in(v, random, progress / (1 - SETTLING)) for v in values])
-        objective = search.rate_weight * search.bits(values) + distortion
-        gradients = torch.autograd.grad(objective.sum(), [values[level] for level in open_levels])
+        free, settling = progress < FREE, progress >= 1 - SETTLING
+        relaxed = min(1.0, (progress - FREE) / (1 - SETTLING - FREE))
+        if free:
+            used = values
+        elif settling:
+            used = [straight_through(v, random, 1.0) for v in values]
+        else:
+            used = [relax(v, random, relaxed) for v in values]
+        distortion = search.distortion(used)
+        objective = (FREE_RATE if free else 1.0) * search.rate_weight * search.bits(values) + distortion
+        gradients = torch.autograd.grad(objective.sum(), values)
         with torch.no_grad():
             if settling:
                 keep(best, search.judge(values, distortion), everyone)
             cosine = (1 + math.cos(math.pi * progress)) / 2
-            share = (cosine + SHORTEST / LONGEST) * min(1, (step + 1) / WARM_UP)
-            for level, gradient in zip(open_levels, gradients, strict=True):
+            length = (LONGEST * cosine + SHORTEST) * min(1, (step + 1) / WARM_UP)
+            for value, gradient, unit, moment, limit in zip(values, gradients, units, moments, limits, strict=True):
                 gradient = gradient.nan_to_num(0, 0, 0)  # of a picture that left what numbers hold
-                values[level] -= share * LONGEST * spreads[level] * moments[level].direction(gradient)
-                values[level].clamp_(-limits[level], limits[level])
+                value -= length * unit * moment.direction(gradient)
+                value.clamp_(-limit, limit)
         report(step + 1)
     keep(best, search.judge(values), everyone)

@@ -35,12 +35,9 @@ def choose_start(start: str | None, has_encoder: bool, prior: str) -> str:
     return start
 
 
-def schedule_for(
-    start: str, has_encoder: bool, steps: int, relaxation: str | None, levels: int | None, seed: int
-) -> Schedule:
+def schedule_for(start: str, has_encoder: bool, steps: int, relaxation: str, levels: int | None, seed: int) -> Schedule:
     """The schedule of a search. From the mean, or without an encoder, it is the long way (`approach.py`)."""
     far = start == "mean" or not has_encoder
-    relaxation = relaxation or ("soft-rounding" if far else "straight-through")
     share = FAR_POLISH if far else Schedule.polish_share
     return Schedule(steps=steps, relaxation=relaxation, far=far, levels=levels, polish_share=share, seed=seed)
 

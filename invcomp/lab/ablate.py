@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invcomp.codec import Codec, check_arguments
 from invcomp.errors import UsageError
+from invcomp.inversion.optimise import Schedule
 from invcomp.lab.codecs import InvcompCodec, InvcompSetting
 from invcomp.lab.effects import marginal_effects
 from invcomp.lab.estimate import in_words, seconds_a_step
@@ -18,7 +19,7 @@ from invcomp.lab.store import Store
 
 FACTORS = ("loss", "relaxation", "steps", "start", "prior", "levels")
 SUBSETS = ("full", "star")
-OWN = "prior"  # a loss, relaxation or start: the prior's own
+OWN = "prior"  # a loss or start: the prior's own
 ALL = "all"
 SHOWN_PICTURES = 8
 
@@ -46,7 +47,7 @@ class AblateRequest:
     folder: Path
     losses: tuple[str, ...] = (OWN,)
     """Loss expressions; `prior` is the distortion that the prior was trained with."""
-    relaxations: tuple[str, ...] = (OWN,)
+    relaxations: tuple[str, ...] = (Schedule.relaxation,)
     steps: tuple[int, ...] = (500, 100)
     starts: tuple[str, ...] = (OWN,)
     priors: tuple[str, ...] = ("faces",)
@@ -76,7 +77,7 @@ def grid(request: AblateRequest) -> list[Cell]:
         cells = [cell for cell in cells if distance(cell, reference) <= 1]
     for cell in cells:
         for quality in request.qualities:
-            check_arguments(quality, cell.steps, chosen(cell.loss), chosen(cell.relaxation), chosen(cell.start))
+            check_arguments(quality, cell.steps, chosen(cell.loss), cell.relaxation, chosen(cell.start))
         if cell.levels != ALL and not cell.levels.isdecimal():
             raise UsageError(f"levels are a whole number, or {ALL}, not {cell.levels!r}")
     return list(dict.fromkeys(cells))
@@ -127,7 +128,7 @@ def ablate(
             quality,
             cell.steps,
             chosen(cell.loss),
-            chosen(cell.relaxation),
+            cell.relaxation,
             chosen(cell.start),
             number_of_levels(cell),
             request.seed,

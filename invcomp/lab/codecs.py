@@ -13,6 +13,7 @@ from PIL import Image
 
 import invcomp
 from invcomp.codec import Codec
+from invcomp.inversion.optimise import Schedule
 from invcomp.lab.metrics import Judge, means
 from invcomp.lab.results import FileResult, Result
 
@@ -100,7 +101,7 @@ class InvcompSetting:
     quality: float
     steps: int
     loss: str | None = None
-    relaxation: str | None = None
+    relaxation: str = Schedule.relaxation
     start: str | None = None
     levels: int | None = None
     seed: int = 0
