@@ -448,11 +448,11 @@ def sample(
         truncation = parse_psi(psi) if psi is not None else None
         codec = Codec(prior, device)
         keep_freed_memory()
+        settings = codec.sampling(rate, size, truncation)
+        drawn = codec.samples(missing, seed=seed, **settings)
         if not as_grid:
             make_folder(output)
-            about = {"prior": codec.prior.info.id, "seed": seed, "size": size, "psi": truncation, "rate": rate}
-            note_settings(output / "samples.json", about, resume)
-        drawn = codec.samples(missing, rate=rate, size=size, seed=seed, psi=truncation)
+            note_settings(output / "samples.json", {"prior": codec.prior.info.id, "seed": seed, **settings}, resume)
         with progress_bar("sampling", n) as done:
             images = []
             for count, (index, image) in enumerate(drawn, start=n - len(missing) + 1):
@@ -516,8 +516,7 @@ def import_prior(
             raise UsageError(f"{source!r} cannot be imported; what can is random-face")
         from invcomp.priors.portraits.importing import import_random_face
 
-        say("importing takes about 20 seconds")
-        folder, info = import_random_face(output, force)
+        folder, info = import_random_face(output, force, say)
     say(f"wrote the prior {info.name} ({info.id[:12]}) to {folder}: {info.licence}")
 
 

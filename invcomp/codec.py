@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
-from invcomp.priors.portraits.sampling import draw_pictures
+from invcomp.priors.portraits.sampling import draw_pictures, sizes
 from invcomp.priors.registry import find_prior, mend_for, priors_of
 
 DEFAULT_QUALITY = 36.0
@@ -405,12 +406,9 @@ class Codec:
         side in pixels, for a prior of free size. An imported one draws W, drawn towards the mean by a truncation
         uniform in the range `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
         """
+        settings = self.sampling(rate, size, psi)
         if isinstance(self.prior.generator, Generator):
-            if psi is not None:
-                raise UsageError(f"the prior {self.prior.info.name} has no truncation psi: its levels are drawn")
-            return self._samples(indices, rate, size, seed)
-        if rate is not None:
-            raise UsageError(f"the prior {self.prior.info.name} is sampled without a rate: give --psi if anything")
+            return self._samples(indices, settings["rate"], settings["size"], seed)
         assert self.prior.mapping is not None
         return draw_pictures(
             self.prior.mapping,
@@ -418,26 +416,41 @@ class Codec:
             self.prior.generator.mean_style,
             seed=seed,
             indices=indices,
-            psi=psi or PSI,
-            size=self.prior.generator.arch.image_size if size is None else size,
+            psi=settings["psi"],
+            size=settings["size"],
         )
 
-    def _samples(
-        self, indices: Sequence[int], rate: int | None, size: int | None, seed: int
-    ) -> Iterator[tuple[int, Image.Image]]:
-        arch = self.prior.arch
-        rate = arch.rates // 2 if rate is None else rate
-        if not 0 <= rate < arch.rates:
-            raise UsageError(f"the rate index lies between 0 and {arch.rates - 1}, not {rate}")
-        own = arch.image_size
-        if own is not None and size not in (None, own):
-            raise UsageError(f"the prior {self.prior.info.name} draws pictures of {own} pixels, not of {size}")
-        size = FREE_SAMPLE if size is None else size
-        if size < 1:
-            raise UsageError(f"the size is 1 pixel or more, not {size}")
+    def sampling(self, rate: int | None, size: int | None, psi: tuple[float, float] | None) -> dict[str, Any]:
+        """The arguments of `samples` with what is left open filled in. Raises `UsageError`."""
+        arch, name = self.prior.arch, self.prior.info.name
+        if isinstance(self.prior.generator, Generator):
+            if psi is not None:
+                raise UsageError(f"the prior {name} has no truncation psi: its levels are drawn")
+            rate = arch.rates // 2 if rate is None else rate
+            if not 0 <= rate < arch.rates:
+                raise UsageError(f"the rate index lies between 0 and {arch.rates - 1}, not {rate}")
+            own = arch.image_size
+            if own is not None and size not in (None, own):
+                raise UsageError(f"the prior {name} draws pictures of {own} pixels, not of {size}")
+            size = (own or FREE_SAMPLE) if size is None else size
+            if size < 1:
+                raise UsageError(f"the size is 1 pixel or more, not {size}")
+            self.coded_size(size, size)
+        else:
+            if rate is not None:
+                raise UsageError(f"the prior {name} is sampled without a rate: give --psi if anything")
+            psi, size = psi or PSI, arch.image_size if size is None else size
+            known = sizes(self.prior.generator.synthesis)
+            if size not in known:
+                raise UsageError(
+                    f"pictures of {size} pixels cannot be drawn: choose one of {', '.join(map(str, known))}"
+                )
+        return {"rate": rate, "size": size, "psi": psi}
+
+    def _samples(self, indices: Sequence[int], rate: int, size: int, seed: int) -> Iterator[tuple[int, Image.Image]]:
         width, height = self.coded_size(size, size)
         for index in indices:
-            levels = draw(self.prior.tables, rate, 1, arch.latent_shapes(height, width), seed + index)
+            levels = draw(self.prior.tables, rate, 1, self.prior.arch.latent_shapes(height, width), seed + index)
             yield index, to_image(self.paint([[level[0] for level in levels]], [rate])[0])
 
     # -- sizes --------------------------------------------------------------------------------------------------

@@ -17,9 +17,11 @@ from invcomp.priors.registry import user_folder
 
 def run(*arguments: str) -> None:
     """An `invcomp` command; if it fails, this program ends with its exit code."""
-    code = app(arguments, standalone_mode=False)
-    if code:
-        raise SystemExit(code)
+    try:
+        app(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from invcomp.errors import (
     UnknownPriorError,
     UsageError,
 )
+from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.pictures import to_image
 from invcomp.priors import registry
 from invcomp.priors.files import GENERATOR, MAPPING, fill, half, load_prior, read_tensors, write_networks
@@ -218,6 +219,13 @@ def test_without_an_encoder_the_search_starts_at_the_mean(small: Codec, drawn: l
     (mean,) = small.compress_batch(drawn[:1], steps=0)
     (best,) = small.compress_batch(drawn[:1], steps=0, start="best-of-8")
     assert best.objective <= mean.objective
+
+
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+def test_the_long_way_gets_near_under_every_relaxation(small: Codec, drawn: list[Image.Image], relaxation: str) -> None:
+    for result in small.compress_batch(drawn, quality=100, steps=60, relaxation=relaxation):
+        assert result.objective < 0.9 * result.start_objective
+        assert result.distortion < 0.6 * result.start_objective
 
 
 def test_without_a_critic_its_term_is_refused(small: Codec, drawn: list[Image.Image]) -> None:

@@ -130,12 +130,16 @@ def smallest_bound(symbols: NDArray[np.int32], lost: float = 1e-5) -> int:
 def draw(
     tables: Sequence[LevelTables], rate: int, n: int, shapes: Sequence[tuple[int, int, int]], seed: int
 ) -> list[NDArray[np.int32]]:
-    """Symbols (n, C, H, W) of every level, drawn with the tables' probabilities at a rate index."""
+    """Symbols (n, C, H, W) of every level, drawn with the tables' probabilities at a rate index.
+
+    Without the least frequency, which every symbol has whether it occurs or not.
+    """
     rng = np.random.default_rng(seed)
     levels = []
     for table, shape in zip(tables, shapes, strict=True):
-        ends = np.cumsum(table.frequencies(), axis=1)[table.chosen(rate, shape)]  # (C, H, W, A)
+        ends = np.cumsum(table.frequencies() - 1, axis=1)[table.chosen(rate, shape)]  # (C, H, W, A)
+        total = TOTAL - table.cumulative.shape[1]
         levels.append(
-            np.stack([(rng.integers(0, TOTAL, size=(*shape, 1)) >= ends).sum(axis=-1) - table.bound for _ in range(n)])
+            np.stack([(rng.integers(0, total, size=(*shape, 1)) >= ends).sum(axis=-1) - table.bound for _ in range(n)])
         )
     return [level.astype(np.int32) for level in levels]

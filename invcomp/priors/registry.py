@@ -46,7 +46,10 @@ def find_prior(name: str | Path) -> Path:
         if str(name) in (info.name, folder.name):
             if str(name) in IMPORTED and info.id != imported_id(str(name)):
                 mend = f"`invcomp import-prior {IMPORTED[str(name)]} --force`"
-                raise UnknownPriorError(f"{folder} was imported by another version of invcomp: run {mend}")
+                raise UnknownPriorError(
+                    f"{folder} was imported by another version of invcomp: run {mend} "
+                    "(files made with the older one need it: keep a copy of the folder if there are any)"
+                )
             return folder
     path = Path(name)
     if path.is_dir() and (str(name) not in IMPORTED or (path / CARD).is_file()):

@@ -8,6 +8,7 @@ gives the same prior id, and files travel.
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,12 @@ OTHER = "the installed random-face has other networks than those that were fitte
 FILES = {GENERATOR, MAPPING, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
 
 
-def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, PriorInfo]:
+def import_random_face(
+    folder: Path | None, force: bool = False, announce: Callable[[str], None] = lambda _: None
+) -> tuple[Path, PriorInfo]:
     """Write the prior into `folder` (by default where installed priors are found), whole or not at all; gives both.
+
+    `announce` is told what it will cost before it starts.
 
     Raises `MissingPackageError` without the wheel, `PriorError` if it holds other networks, `OutputError`.
     """
@@ -48,6 +53,7 @@ def import_random_face(folder: Path | None, force: bool = False) -> tuple[Path, 
     except PriorError as error:
         raise PriorError(f"{error}: run `pip install --force-reinstall --no-deps {WHEEL}`") from None
     card, generator, tables = with_supplement(synthesis)
+    announce("importing takes about 20 seconds")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -90,11 +96,18 @@ def check_replaceable(folder: Path, force: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    ours = CARD in found and found <= FILES and read_info(folder).name == NAME
-    if not ours:
+    if not (CARD in found and found <= FILES and is_portraits(folder)):
         raise OutputError(f"{folder} exists and is no imported prior; give another folder")
     if not force:
         raise OutputError(f"{folder} exists; give --force to import anew")
+
+
+def is_portraits(folder: Path) -> bool:
+    """Whether a folder with the files of an import is one; a damaged card may be replaced."""
+    try:
+        return read_info(folder).name == NAME
+    except PriorError:
+        return True
 
 
 def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], PortraitGenerator, tuple[LevelTables, ...]]:
