@@ -430,7 +430,7 @@ def sample(
     force: Force = False,
 ) -> None:
     """New pictures from a prior: one grid, or a folder for training."""
-    from invcomp.jobs import Targets
+    from invcomp.jobs import Targets, make_folder, note_settings
     from invcomp.pictures import encode_image, extensions, grid, write_whole
 
     with plain_errors():
@@ -466,37 +466,12 @@ def sample(
     say(f"wrote {len(missing)} pictures to {output}" + (f"; {n - len(missing)} were there" if resume else ""))
 
 
-def note_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Write what pictures were drawn with beside them; refuse to go on with anything else. Raises `UsageError`."""
-    from invcomp.pictures import write_whole
-
-    text = json.dumps(settings, indent=1)
-    if resume and path.is_file():
-        if path.read_text(encoding="utf-8") != text:
-            raise UsageError(f"{path.parent} was drawn with other settings (see {path}); give another folder")
-    elif resume and any(path.parent.glob("*.png")):
-        raise UsageError(f"{path.parent} has pictures, but no {path.name} that says how they were drawn")
-    write_whole(path, text.encode())
-
-
-def make_folder(folder: Path) -> None:
-    """A folder for outputs, if it is not there. Raises `UsageError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {error.strerror}") from None
-
-
 def parse_psi(text: str) -> tuple[float, float]:
     """`0.7:1.0`, or one number for both ends. Raises `UsageError`."""
-    low, colon, high = text.partition(":")
-    try:
-        found = float(low), float(high if colon else low)
-    except ValueError:
-        raise UsageError(f"--psi takes LOW:HIGH, like 0.7:1.0, not {text!r}") from None
-    if not 0 <= found[0] <= found[1] <= 2:
+    low, high = parse_ends(text if ":" in text else f"{text}:{text}", "--psi takes LOW:HIGH, like 0.7:1.0")
+    if not 0 <= low <= high <= 2:
         raise UsageError(f"--psi takes two numbers from 0 to 2, the lower first, not {text!r}")
-    return found
+    return low, high
 
 
 @app.command("import-prior")
@@ -683,14 +658,20 @@ def parse_whole_numbers(text: str, option: str) -> tuple[int, ...]:
 
 def parse_range(text: str) -> tuple[float, float]:
     """`"80:600"` → (80, 600). Raises `UsageError`."""
-    low, colon, high = text.partition(":")
+    taken = "--rates takes a range of bytes like 80:600"
+    low, high = parse_ends(text, taken)
+    if not 0 < low < high:
+        raise UsageError(f"{taken}, not {text!r}")
+    return low, high
+
+
+def parse_ends(text: str, taken: str) -> tuple[float, float]:
+    """Two numbers around a colon. Raises `UsageError`, which says what is `taken`."""
+    low, _, high = text.partition(":")
     try:
-        window = float(low), float(high)
+        return float(low), float(high)
     except ValueError:
-        raise UsageError(f"--rates takes a range of bytes like 80:600, not {text!r}") from None
-    if not colon or not 0 < window[0] < window[1]:
-        raise UsageError(f"--rates takes a range of bytes like 80:600, not {text!r}")
-    return window
+        raise UsageError(f"{taken}, not {text!r}") from None
 
 
 @app.command(name="train-prior")

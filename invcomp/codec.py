@@ -32,7 +32,7 @@ from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
-from invcomp.priors.portraits.sampling import draw_pictures, sizes
+from invcomp.priors.portraits.sampling import check_size, draw_pictures
 from invcomp.priors.registry import find_prior, mend_for, priors_of
 
 DEFAULT_QUALITY = 36.0
@@ -439,12 +439,9 @@ class Codec:
         else:
             if rate is not None:
                 raise UsageError(f"the prior {name} is sampled without a rate: give --psi if anything")
-            psi, size = psi or PSI, arch.image_size if size is None else size
-            known = sizes(self.prior.generator.synthesis)
-            if size not in known:
-                raise UsageError(
-                    f"pictures of {size} pixels cannot be drawn: choose one of {', '.join(map(str, known))}"
-                )
+            psi = psi or PSI
+            size = self.prior.generator.arch.image_size if size is None else size
+            check_size(self.prior.generator.synthesis, size)
         return {"rate": rate, "size": size, "psi": psi}
 
     def _samples(self, indices: Sequence[int], rate: int, size: int, seed: int) -> Iterator[tuple[int, Image.Image]]:

@@ -1,11 +1,12 @@
 """Which input becomes which output: one file, many, a folder, standard input and output."""
 
+import json
 import os
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invcomp.errors import InvcompError, OutputError, UsageError
 from invcomp.placement import Placement
@@ -169,3 +170,24 @@ def write_output(job: Job, data: bytes) -> None:
     except OSError as error:
         raise OutputError(f"{job.target} cannot be written: {error.strerror}") from None
     write_whole(job.target, data)
+
+
+def note_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Write what pictures were drawn with beside them; refuse to go on with anything else. Raises `UsageError`."""
+    from invcomp.pictures import write_whole
+
+    text = json.dumps(settings, indent=1)
+    if resume and path.is_file():
+        if path.read_text(encoding="utf-8") != text:
+            raise UsageError(f"{path.parent} was drawn with other settings (see {path}); give another folder")
+    elif resume and any(path.parent.glob("*.png")):
+        raise UsageError(f"{path.parent} has pictures, but no {path.name} that says how they were drawn")
+    write_whole(path, text.encode())
+
+
+def make_folder(folder: Path) -> None:
+    """A folder for outputs, if it is not there. Raises `UsageError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from None

@@ -57,7 +57,7 @@ ARCH: dict[str, Any] = {
 }
 DISTORTION = "100*mse + 1*lpips-squeeze"
 FIRST_STEP, LAST_STEP = 0.4, 0.034  # quantisation steps at the first and the last rate index, in units of distortion
-LAMBDA = 0.025  # rate weight as a multiple of the squared step: of 0.0125, 0.025, 0.05, 0.1 the best on four pictures
+LAMBDA = 0.025  # rate weight as a multiple of the squared step: of 0.0125, 0.025, 0.05, 0.1 by hand the best on four
 DRAWS = 50_000  # of W, for its components
 POOL, HELD_OUT = 360, 24  # pictures that heads are fitted to, and those of them that are held out
 HEAD_STEPS, HEAD_BATCH, HEAD_RATE = {128: 900, 256: 300}, {128: 6, 256: 2}, 1e-3
@@ -81,6 +81,7 @@ class Fitting:
         self.mapping, self.synthesis = load_networks(wheel_data())
         self.mean = find_mean_style(self.mapping)
         self.arch = PortraitArchitecture(widths=self.synthesis.shape.widths, **ARCH)
+        self.steps = np.geomspace(FIRST_STEP, LAST_STEP, self.arch.rates)
 
     def stage(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """The tensors of a stage, from the folder if they are there."""
@@ -233,18 +234,17 @@ class Fitting:
         for resolution in self.arch.heads:
             state |= {f"heads.{resolution}.{name}": v for name, v in self.head(resolution).state_dict().items()}
         state |= {name: value for name, value in bases.items() if not name.startswith("spread.")}
-        state["log_step.values"] = torch.linspace(np.log(FIRST_STEP), np.log(LAST_STEP), self.arch.rates)
+        state["log_step.values"] = torch.from_numpy(np.log(self.steps))
         generator = PortraitGenerator(self.arch)
         generator.load_state_dict({name: to_half(value).float() for name, value in state.items()})
         return generator.eval().requires_grad_(False), [bases[f"spread.{level}"] for level in range(self.arch.levels)]
 
     def tables(self, spreads: list[Tensor], factors: list[np.ndarray]) -> tuple[LevelTables, ...]:
         """Two-sided geometric tables; `factors` [(R, C)] by level multiply the predicted spreads."""
-        steps = np.geomspace(FIRST_STEP, LAST_STEP, self.arch.rates)
         found = []
         for level, (spread, factor) in enumerate(zip(spreads, factors, strict=True)):
             bound = BOUNDS[min(level, len(BOUNDS) - 1)]
-            deviations = factor * spread.numpy() / steps[:, None]  # (R, C), in symbols
+            deviations = factor * spread.numpy() / self.steps[:, None]  # (R, C), in symbols
             logs = np.log(np.clip(deviations, SMALLEST, bound))
             centres = np.linspace(logs.min(), logs.max(), GRID)
             index = np.abs(logs[..., None] - centres).argmin(axis=-1).astype(np.uint8)
@@ -274,13 +274,12 @@ class Fitting:
         generator, spreads = self.generator()
         tables = self.tables(spreads, factors)
         hashes = write_networks(folder, generator, tables, {MAPPING: self.mapping}, {"squeeze": shipped_lpips()})
-        steps = np.geomspace(FIRST_STEP, LAST_STEP, self.arch.rates)
         info = PriorInfo(
             name=NAME,
             id=hashes[GENERATOR],
             domain="human faces, aligned as in FFHQ, up to 1024 pixels",
             licence="Apache-2.0 (wheel random-face); made from StyleGAN2 and FFHQ, whose own terms are non-commercial",
-            lambdas=tuple((LAMBDA * steps**2).tolist()),
+            lambdas=tuple((LAMBDA * self.steps**2).tolist()),
             distortion=DISTORTION,
             term_means=means,
             rate_bytes=sizes,
@@ -304,7 +303,6 @@ class Fitting:
         start = self.folder / "start"
         self.write(start, factors, {"mse": [1.0] * rates}, [1.0] * rates)
         codec, target = Codec(start), self.pictures()
-        steps = np.geomspace(FIRST_STEP, LAST_STEP, rates)
         values, sizes = [], []
         for rate in track(range(rates), description="tables and calibration"):
             files = codec.compress_batch(
@@ -313,7 +311,7 @@ class Fitting:
             symbols = [codec.read(file.data)[1] for file in files]
             for level, spread in enumerate(spreads):
                 seen = np.stack([s[level] for s in symbols])
-                factors[level][rate] = best_factors(seen, spread.numpy() / steps[rate])
+                factors[level][rate] = best_factors(seen, spread.numpy() / self.steps[rate])
             decoded = codec.paint(symbols, [rate] * len(symbols))
             with exact():
                 values.append([float(loss.distance(decoded, loss.reference(target)).mean()) for loss in self.losses()])

@@ -59,7 +59,7 @@ def write_small(folder: Path) -> Path:
         elif name.endswith("weight"):
             parameter.data *= 2
     for head in generator.heads.values():
-        head.start_from(generator.synthesis)  # type: ignore[operator]
+        head.start_from(generator.synthesis)
     for name in ("style_basis", "layer_basis", "components", "feature_bases.8"):
         torch.nn.init.normal_(generator.get_parameter(name), std=0.3)
     sizes = (15, 7, 3)
@@ -196,7 +196,7 @@ def test_a_head_starts_as_the_network_would_go_on(small: Codec) -> None:
     synthesis = SynthesisNetwork(ARCH.shape)
     generator = PortraitGenerator(ARCH)
     head = generator.heads["32"]
-    head.start_from(synthesis)  # type: ignore[operator]
+    head.start_from(synthesis)
     styles = torch.randn(2, ARCH.shape.style_inputs, ARCH.style_size)
     features = torch.randn(2, 8, 32, 32)
     with torch.no_grad():
@@ -207,8 +207,8 @@ def test_the_finest_head_is_the_low_band(small: Codec) -> None:
     generator, rate = small.prior.generator, torch.tensor([0.0])
     zeros = [torch.zeros(1, *shape) for shape in ARCH.latent_shapes(0, 0)]
     with torch.no_grad(), exact():
-        whole: Tensor = generator(zeros, rate, 64)  # type: ignore[call-arg]
-        low: Tensor = generator(zeros, rate, 32)  # type: ignore[call-arg]
+        whole: Tensor = generator(zeros, rate, 64)
+        low: Tensor = generator(zeros, rate, 32)
     torch.testing.assert_close(F.avg_pool2d(whole, 2), low, atol=2e-3, rtol=0)
 
 

@@ -45,13 +45,8 @@ def approach(
     for step in range(steps):
         progress = step / steps
         free, settling = progress < FREE, progress >= 1 - SETTLING
-        relaxed = min(1.0, (progress - FREE) / (1 - SETTLING - FREE))
-        if free:
-            used = values
-        elif settling:
-            used = [straight_through(v, random, 1.0) for v in values]
-        else:
-            used = [relax(v, random, relaxed) for v in values]
+        stand_in, relaxed = straight_through if settling else relax, (progress - FREE) / (1 - SETTLING - FREE)
+        used = values if free else [stand_in(v, random, relaxed) for v in values]
         distortion = search.distortion(used)
         objective = (FREE_RATE if free else 1.0) * search.rate_weight * search.bits(values) + distortion
         gradients = torch.autograd.grad(objective.sum(), values)

@@ -17,12 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invcomp.errors import PriorError
-from invcomp.priors.architecture import with_tuples
+from invcomp.priors.architecture import MAX_LEVELS, with_tuples
 from invcomp.priors.layers import RateTable
 from invcomp.priors.portraits.heads import Head
 from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork, SynthesisShape
-
-MOST_LEVELS = 8  # that a file can tell apart
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class PortraitArchitecture:
         resolutions = self.shape.resolutions
         if not {*self.feature_resolutions, *self.heads} <= {*resolutions} or not self.heads or len(resolutions) > 9:
             raise PriorError("an architecture has features and heads at resolutions of its network")
-        if self.levels > MOST_LEVELS:
-            raise PriorError(f"an architecture has at most {MOST_LEVELS} levels")
+        if self.levels > MAX_LEVELS:
+            raise PriorError(f"an architecture has at most {MAX_LEVELS} levels")
         if len(self.feature_resolutions) != len(self.feature_channels) or not 2 <= self.rates <= 16:
             raise PriorError("an architecture has one width for each feature level, and 2 to 16 rate indices")
         if self.image_size not in self.sizes:

@@ -53,15 +53,20 @@ def sizes(synthesis: SynthesisNetwork) -> tuple[int, ...]:
     return tuple(SMALLEST << level for level in range((largest // SMALLEST).bit_length()))
 
 
+def check_size(synthesis: SynthesisNetwork, size: int) -> None:
+    """Raises `UsageError` for a size that `paint` does not give."""
+    if size not in sizes(synthesis):
+        known = ", ".join(map(str, sizes(synthesis)))
+        raise UsageError(f"pictures of {size} pixels cannot be drawn: choose one of {known}")
+
+
 @torch.no_grad()
 def paint(synthesis: SynthesisNetwork, styles: Tensor, size: int) -> Tensor:
     """Styles W or W+ → pictures (N, 3, size, size) in [0, 1], not clamped. Raises `UsageError` for another size.
 
     The largest comes from the whole network; every other one is its area average, taken of the low band.
     """
-    if size not in sizes(synthesis):
-        known = ", ".join(map(str, sizes(synthesis)))
-        raise UsageError(f"pictures of {size} pixels cannot be drawn: choose one of {known}")
+    check_size(synthesis, size)
     low, whole = synthesis.sizes
     if size == whole:
         return synthesis(styles, whole)  # type: ignore[no-any-return]
