@@ -106,7 +106,8 @@ def finish(entries: list[dict[str, Any]], as_json: bool, streamed: bool, columns
         say(f"invcomp: {entry['error']}")
     if failed:
         if len(entries) > 1:
-            say(f"invcomp: {len(failed)} of {len(entries)} files failed; the others are done")
+            others = "; the others are done" if len(failed) < len(entries) else ""
+            say(f"invcomp: {len(failed)} of {len(entries)} files failed{others}")
         raise typer.Exit(1)
 
 
@@ -274,7 +275,8 @@ def compress(
                 done(first + len(jobs[first : first + batch_size]))
         if align is not None:
             found = sum(entry.get("faces", 0) > 0 for entry in entries)
-            say(f"invcomp: {counted(found, 'face')} found in {counted(len(jobs), 'picture')}")
+            searched = len({entry["input"] for entry in entries if "faces" in entry})
+            say(f"invcomp: {counted(found, 'face')} found in {counted(searched, 'picture')}")
         finish(entries, as_json, streamed, ["input", "output", *(["faces"] if align else []), "bytes", "seconds"])
 
 

@@ -19,7 +19,7 @@ from invcomp.entropy import coder
 from invcomp.entropy.coder import Payload, Symbols
 from invcomp.entropy.tables import draw, ideal_bits
 from invcomp.errors import FormatError, ImageError, LossError, UsageError
-from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss
+from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.optimise import Schedule, Search, check
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.starts import choose_start, first_guess, parse_start, schedule_for
@@ -277,7 +277,7 @@ class Codec:
         def cost(loss: str) -> float:
             total = 0.0
             for weight, name in parse_loss(loss):
-                stand_in = "lpips-squeeze" if name not in info.term_means else name
+                stand_in = whole(name) if whole(name) in info.term_means else "lpips-squeeze"
                 total += weight * between(info.term_means.get(stand_in, info.term_means["mse"]))
             return total
 

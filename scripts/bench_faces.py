@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=None)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--rates", type=parse_range, help="range of bytes for Bjøntegaard rates, like 80:600")
+    parser.add_argument("--pca-data", type=Path, default=None, help="folder that PCA is fitted to, at another size")
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of the README")
     args = parser.parse_args()
 
@@ -63,6 +64,7 @@ def main() -> None:
             qualities=parse_numbers(args.qualities, "--qualities"),
             steps=args.steps,
             rates=args.rates,
+            pca_data=args.pca_data,
             most=args.most,
             cache=out / "settings",
         )

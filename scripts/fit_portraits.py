@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from invcomp.codec import Codec, exact
 from invcomp.entropy.tables import LevelTables, integer_frequencies
 from invcomp.errors import LossError
-from invcomp.inversion.losses import Loss, build_loss, mse
+from invcomp.inversion.losses import FACE, FACE_PERCEPTUAL_SIDE, Loss, build_loss, face_of, mse
 from invcomp.inversion.lpips import LpipsTerm
 from invcomp.memory import keep_freed_memory
 from invcomp.pictures import to_image, write_whole
@@ -55,7 +55,11 @@ ARCH: dict[str, Any] = {
     "image_size": 256,
     "rates": 8,
 }
-DISTORTION = "100*mse + 1*lpips-squeeze"
+FACE_SHARE = 0.35  # of the distortion, besides its share of the whole picture
+DISTORTION = " + ".join(
+    f"{100 * share:g}*{part}mse + {share:g}*{part}lpips-squeeze"
+    for share, part in ((1 - FACE_SHARE, ""), (FACE_SHARE, FACE))
+)
 FIRST_STEP, LAST_STEP = 0.4, 0.034  # quantisation steps at the first and the last rate index, in units of distortion
 LAMBDA = 0.025  # rate weight as a multiple of the squared step: of 0.0125, 0.025, 0.05, 0.1 by hand the best on four
 DRAWS = 50_000  # of W, for its components
@@ -164,7 +168,8 @@ class Fitting:
     def probe(self) -> dict[str, Tensor]:
         """Squared sensitivities of the picture, under the training distortion: projections of J, and features."""
         torch.manual_seed(2)
-        head, lpips = self.head(self.arch.coded_size), LpipsTerm(shipped_lpips())
+        head, network = self.head(self.arch.coded_size), shipped_lpips()
+        lpips, face_lpips = LpipsTerm(network), LpipsTerm(network, least=FACE_PERCEPTUAL_SIDE)
         basis = self.stage("components", self.components)
         resolutions = self.arch.feature_resolutions
         widths = dict(zip(self.synthesis.shape.resolutions, self.synthesis.shape.widths, strict=True))
@@ -174,9 +179,15 @@ class Fitting:
 
         def measured(pictures: Tensor) -> list[Tensor]:
             """What the training distortion compares, scaled so that it is a sum of squares."""
-            found = [pictures * (100 / pictures[0].numel()) ** 0.5]
-            for x, weight in zip(lpips.features(pictures), lpips.weights, strict=True):
-                found.append(F.normalize(x, dim=1, eps=1e-10) * weight.sqrt() / (x.shape[2] * x.shape[3]) ** 0.5)
+            found = []
+            for share, part, term in (
+                (1 - FACE_SHARE, pictures, lpips),
+                (FACE_SHARE, face_of(pictures), face_lpips),
+            ):
+                found.append(part * (100 * share / part[0].numel()) ** 0.5)
+                for x, weight in zip(term.features(part), term.weights, strict=True):
+                    unit = F.normalize(x, dim=1, eps=1e-10) * weight.sqrt()
+                    found.append(unit * (share / (x.shape[2] * x.shape[3])) ** 0.5)
             return found
 
         for _ in track(range(PROBED), description="sensitivities"):

@@ -247,6 +247,9 @@ def test_a_picture_without_a_face_is_an_error(tmp_path: Path, astronaut: Image.I
     assert result.exit_code == 1
     assert "coffee.png: no face was found" in result.output
     assert not (tmp_path / "coffee.inv").exists()
+    result = call("compress", "--align", tmp_path / "coffee.png", tmp_path / "missing.png", *QUICK)
+    assert result.exit_code == 1
+    assert "0 faces found in 1 picture" in result.output
 
 
 def test_onto_needs_a_place_and_its_picture(astronaut: Image.Image, tmp_path: Path, faces: Codec) -> None:

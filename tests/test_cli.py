@@ -212,6 +212,7 @@ def test_files_truncated_at_every_length_or_changed_at_any_byte_are_refused(
     result = call("decompress", folder, "-o", tmp_path / "out", "--prior", tiny_folder)
     assert result.exit_code == 1
     assert f"{len(damaged)} of {len(damaged)} files failed" in result.output
+    assert "others are done" not in result.output
     assert not list((tmp_path / "out").rglob("*")) if (tmp_path / "out").exists() else True
 
 

@@ -43,6 +43,20 @@ def test_every_term_is_zero_for_equal_pictures_and_positive_otherwise(
 
 
 @pytest.mark.parametrize("name", losses.FREE_TERMS)
+def test_a_face_term_sees_the_face_alone(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    x, y = pair
+    face = (..., slice(19, 55), slice(14, 50))  # of 64
+    inside, outside = x.clone(), y.clone()
+    inside[face], outside[face] = y[face], x[face]
+    same = critic()
+    loss, part = build_loss(f"face:{name}", lambda: same, CPU), build_loss(name, lambda: same, CPU)
+    assert loss.distance(outside, loss.reference(x)).abs().max() < 1e-5
+    found = loss.distance(inside, loss.reference(x))
+    assert torch.allclose(found, part.distance(y[face], part.reference(x[face])))
+    assert found.min() > 1e-5
+
+
+@pytest.mark.parametrize("name", losses.FREE_TERMS)
 def test_every_term_has_a_gradient(name: str, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     x, y = pair
     y = y.clone().requires_grad_()
@@ -69,9 +83,12 @@ def test_ssim_agrees_with_scikit_image(pair: tuple[torch.Tensor, torch.Tensor]) 
 def test_expressions_are_read() -> None:
     assert parse_loss("1*mse + 0.5*lpips-squeeze+critic") == [(1.0, "mse"), (0.5, "lpips-squeeze"), (1.0, "critic")]
     assert parse_loss("1e+2*mse") == [(100.0, "mse")]
+    assert parse_loss("0.5 * face:ssim") == [(0.5, "face:ssim")]
 
 
-@pytest.mark.parametrize("text", ["mze", "1*mse + ", "", "x*mse", "-1*mse", "nan*mse", "0*mse", "1*mse 2*l1"])
+@pytest.mark.parametrize(
+    "text", ["mze", "1*mse + ", "", "x*mse", "-1*mse", "nan*mse", "0*mse", "1*mse 2*l1", "face:", "face:face:mse"]
+)
 def test_wrong_expressions_are_refused_with_the_terms_or_the_fact(text: str) -> None:
     with pytest.raises(LossError) as caught:
         parse_loss(text)

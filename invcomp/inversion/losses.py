@@ -2,6 +2,7 @@
 
 Pictures are (N, 3, H, W) in [0, 1]; every term gives one non-negative number a picture, zero for equal pictures.
 A term splits into `reference` (what the target says, computed once) and `distance` (computed every step).
+`face:mse` is a term on the part of the picture where a face is, if it is aligned as in FFHQ.
 """
 
 import re
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from invcomp.errors import LossError
-from invcomp.inversion.lpips import LpipsTerm
+from invcomp.inversion.lpips import PERCEPTUAL_SIDE, LpipsTerm
 from invcomp.priors.critic import Critic, feature_distance
 from invcomp.priors.lpips import BACKBONE_FILES, LpipsNetwork, MissingWeightsError, download_lpips
 
@@ -94,6 +95,32 @@ class CriticTerm:
         return feature_distance(self.critic.features(pictures), reference)
 
 
+FACE = "face:"
+FACE_LEFT, FACE_TOP, FACE_SIDE = 0.22, 0.30, 0.56  # from the eyebrows to the chin, as shares of width and height
+FACE_PERCEPTUAL_SIDE = round(FACE_SIDE * PERCEPTUAL_SIDE)  # LPIPS of a face enlarges it as that of a picture does
+
+
+def face_of(pictures: Tensor) -> Tensor:
+    """The part (N, 3, h, w) of pictures where a face is, if it is aligned as in FFHQ; h and w are even."""
+    height, width = pictures.shape[2:]
+    top, left = round(FACE_TOP * height), round(FACE_LEFT * width)
+    h, w = (2 * round(FACE_SIDE * side / 2) for side in (height, width))
+    return pictures[:, :, top : top + h, left : left + w]
+
+
+@dataclass(frozen=True)
+class FaceTerm:
+    """A term on the face alone."""
+
+    term: Term
+
+    def reference(self, target: Tensor) -> Any:
+        return self.term.reference(face_of(target))
+
+    def distance(self, pictures: Tensor, reference: Any) -> Tensor:
+        return self.term.distance(face_of(pictures), reference)
+
+
 PIXEL_TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": mse,
     "l1": l1,
@@ -106,14 +133,22 @@ FREE_TERMS = (*PIXEL_TERMS, "critic")
 TERMS = (*FREE_TERMS, *LPIPS_TERMS)
 
 
+def whole(name: str) -> str:
+    """`face:mse` → `mse`: the term without the part of the picture that it looks at."""
+    return name.removeprefix(FACE)
+
+
 def parse_loss(expression: str) -> list[tuple[float, str]]:
     """`"1*mse + 0.5*critic"` → [(1.0, "mse"), (0.5, "critic")]; a missing weight is 1. Raises `LossError`."""
     parts = []
     for text in re.split(r"(?<![\d.][eE])\+", expression):
         weight, star, name = text.strip().rpartition("*")
         name = name.strip()
-        if name not in TERMS:
-            raise LossError(f"loss {expression!r}: there is no term {name!r}; the terms are {', '.join(TERMS)}")
+        if whole(name) not in TERMS:
+            raise LossError(
+                f"loss {expression!r}: there is no term {name!r}; the terms are {', '.join(TERMS)}, "
+                f"and any of them on the face alone, like {FACE}{TERMS[0]}"
+            )
         try:
             value = float(weight) if star else 1.0
         except ValueError:
@@ -157,16 +192,18 @@ def build_loss(
     `critic` gives the prior's critic and `lpips` the network of an LPIPS term (by default the one of torchvision's
     cache); they are called only if a term needs them.
     """
-    terms: list[tuple[float, Term]] = []
-    for weight, name in parse_loss(expression):
+
+    def term(name: str, least: int = PERCEPTUAL_SIDE) -> Term:
+        if name.startswith(FACE):
+            return FaceTerm(term(whole(name), FACE_PERCEPTUAL_SIDE))
         if name in PIXEL_TERMS:
-            terms.append((weight, PixelTerm(PIXEL_TERMS[name])))
-        elif name == "critic":
-            terms.append((weight, CriticTerm(critic())))
-        else:
-            network = lpips(LPIPS_TERMS[name]) if lpips else cached_lpips(name)
-            terms.append((weight, LpipsTerm(network.to(device), lpips_scale)))
-    return Loss(terms)
+            return PixelTerm(PIXEL_TERMS[name])
+        if name == "critic":
+            return CriticTerm(critic())
+        network = lpips(LPIPS_TERMS[name]) if lpips else cached_lpips(name)
+        return LpipsTerm(network.to(device), lpips_scale, least)
+
+    return Loss([(weight, term(name)) for weight, name in parse_loss(expression)])
 
 
 def cached_lpips(name: str) -> LpipsNetwork:

@@ -13,21 +13,22 @@ PERCEPTUAL_SIDE = 128  # LPIPS is blind to missing eyes at 64 pixels: pictures a
 
 
 class LpipsTerm:
-    """LPIPS of pictures (N, 3, H, W) in [0, 1], enlarged to at least 128 pixels.
+    """LPIPS of pictures (N, 3, H, W) in [0, 1], enlarged to at least 128 pixels (or `least`).
 
     The distance of unit-length features x / |x| and y / |y| under channel weights w is expanded to
     sum(w x^2) / |x|^2 - 2 sum(w x y / |y|) / |x| + sum(w y^2) / |y|^2, which takes half the passes over memory.
     """
 
-    def __init__(self, network: LpipsNetwork, scale: int | None = None) -> None:
+    def __init__(self, network: LpipsNetwork, scale: int | None = None, least: int = PERCEPTUAL_SIDE) -> None:
         """`scale` fixes the enlargement (for crops of a larger picture); None derives it from the picture's size."""
         self.network = cast(Any, network.to(memory_format=torch.channels_last))  # twice as fast
-        self.scale = scale
+        self.scale, self.least = scale, least
         self.weights = [lin.model[-1].weight for lin in self.network.lins]  # (1, C, 1, 1) each
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """Features [(N, C, h, w)] of every layer, not normalised."""
-        scale = self.scale or (1 if max(pictures.shape[2:]) > MOST_ENLARGED else enlargement(min(pictures.shape[2:])))
+        height, width = pictures.shape[2:]
+        scale = self.scale or (1 if max(height, width) > MOST_ENLARGED else enlargement(min(height, width), self.least))
         if scale > 1:
             pictures = F.interpolate(pictures, scale_factor=float(scale), mode="bilinear", align_corners=False)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -52,6 +53,6 @@ class LpipsTerm:
         return total.clamp(min=0)
 
 
-def enlargement(side: int) -> int:
-    """The whole factor, at most 8, that brings `side` pixels to at least `PERCEPTUAL_SIDE`."""
-    return min(8, max(1, -(-PERCEPTUAL_SIDE // side)))
+def enlargement(side: int, least: int = PERCEPTUAL_SIDE) -> int:
+    """The whole factor, at most 8, that brings `side` pixels to at least `least`."""
+    return min(8, max(1, -(-least // side)))

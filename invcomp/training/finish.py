@@ -14,7 +14,7 @@ from invcomp.codec import exact
 from invcomp.entropy.coder import Symbols
 from invcomp.entropy.tables import LevelTables, draw, fit, histogram, ideal_bits, smallest_bound
 from invcomp.errors import LossError
-from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss
+from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.pictures import grid, png_bytes, to_image, write_whole
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
@@ -75,7 +75,7 @@ def calibrate(
 ) -> tuple[dict[str, list[float]], list[float], list[float]]:
     """Held-out means at every rate index, encoder only: every loss term that can be had, file bytes, PSNR."""
     device = held_out.device
-    in_training = {name for _, name in parse_loss(distortion)}
+    in_training = {whole(name) for _, name in parse_loss(distortion)}
     terms = {}
     for name in TERMS:
         if name in LPIPS_TERMS and name not in in_training and not is_cached(LPIPS_TERMS[name]):
@@ -124,7 +124,9 @@ def write_prior(
         say("calibration on held-out pictures")
         means, sizes, psnrs = calibrate(networks, tables, y, config.distortion)
         carried = {
-            LPIPS_TERMS[name]: cached_lpips(name) for _, name in parse_loss(config.distortion) if name in LPIPS_TERMS
+            LPIPS_TERMS[name]: cached_lpips(name)
+            for name in {whole(name) for _, name in parse_loss(config.distortion)}
+            if name in LPIPS_TERMS
         }
         hashes = write_networks(
             folder, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from invcomp.errors import LossError
-from invcomp.inversion.losses import LPIPS_TERMS, PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss
+from invcomp.inversion.losses import FACE, LPIPS_TERMS, PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.lpips import enlargement
 from invcomp.memory import keep_freed_memory
 from invcomp.priors.architecture import Architecture
@@ -74,9 +74,9 @@ class StepReport:
 def choose_distortion(expression: str, say: Callable[[str], None]) -> str:
     """The expression, or one without LPIPS if its weights cannot be had; that is said, and kept in the card."""
     for _, name in parse_loss(expression):
-        if name in LPIPS_TERMS:
+        if whole(name) in LPIPS_TERMS:
             try:
-                cached_lpips(name)
+                cached_lpips(whole(name))
             except LossError as error:
                 say(f"{error}. Training goes on with {WITHOUT_LPIPS!r}.")
                 return WITHOUT_LPIPS
@@ -85,8 +85,9 @@ def choose_distortion(expression: str, say: Callable[[str], None]) -> str:
 
 def make_distortion(config: TrainingConfig, networks: Networks, device: torch.device) -> Distortion:
     parts = parse_loss(config.distortion)
-    heavy = [f"{w}*{name}" for w, name in parts if name not in PIXEL_TERMS]
-    light = [f"{w}*{name}" for w, name in parts if name in PIXEL_TERMS]
+    small = {name for _, name in parts if name in PIXEL_TERMS or name.startswith(FACE)}
+    light = [f"{w}*{name}" for w, name in parts if name in small]
+    heavy = [f"{w}*{name}" for w, name in parts if name not in small]
 
     def build(terms: list[str]) -> Loss:
         if not terms:

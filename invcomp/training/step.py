@@ -41,7 +41,8 @@ class Networks(nn.Module):
 
 @dataclass
 class Distortion:
-    """Pixel terms on whole pictures, network terms on one random crop a batch: an unbiased and cheaper estimate."""
+    """Pixel terms, and terms of the face alone, on every picture; network terms of the whole picture on one random crop
+    of half of a batch: an unbiased and cheaper estimate."""
 
     pixels: Loss
     networks: Loss
