@@ -695,6 +695,21 @@ def train_prior(
     ] = 0.05,
     pure_gan: Annotated[bool, typer.Option("--pure-gan", help="Ablation: no encoder, no distortion term.")] = False,
     critic_augmentation: Annotated[bool, typer.Option("--critic-augmentation", help="For small data sets.")] = False,
+    augmentation: Annotated[
+        str,
+        typer.Option(
+            help="plain, or photographs: wide enough for photographs when the training pictures are drawn ones."
+        ),
+    ] = "plain",
+    others: Annotated[
+        Path | None,
+        typer.Option(help="Photographs of other things to mix in: a folder, zip or tar.", show_default="none"),
+    ] = None,
+    others_share: Annotated[float, typer.Option(help="Share of them.")] = 0.06,
+    grow: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a run of half the size, whose levels this run starts with.", show_default="none"),
+    ] = None,
     compile_networks: Annotated[bool, typer.Option("--compile", help="torch.compile the networks.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the prior.", show_default="the folder's")] = None,
     domain: Annotated[str, typer.Option(help="What its pictures show, for the card.")] = "not stated",
@@ -726,6 +741,10 @@ def train_prior(
                 adversarial=adversarial,
                 pure_gan=pure_gan,
                 critic_augmentation=critic_augmentation,
+                augmentation=augmentation,
+                others=others,
+                others_share=others_share,
+                grow=grow,
                 compile_networks=compile_networks,
                 name=name or output.resolve().name,
                 domain=domain,

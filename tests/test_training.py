@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from PIL import Image
 from invcomp.codec import Codec
 from invcomp.errors import DataError, LossError, OutputError, UsageError
 from invcomp.inversion import losses
+from invcomp.pictures import to_tensor
 from invcomp.priors.architecture import from_preset
 from invcomp.priors.lpips import MissingWeightsError
 from invcomp.training.adversarial import gradient_penalty
@@ -25,9 +28,10 @@ from invcomp.training.augment import augment, augment_for_critic
 from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.command import run_training
 from invcomp.training.config import TrainingConfig
-from invcomp.training.data import load_training_set
+from invcomp.training.data import WINDOWS, load_others, load_training_set
+from invcomp.training.degrade import blur, cover, degrade, draw_things, grey, jpeg, noise
 from invcomp.training.density import Density
-from invcomp.training.loop import WITHOUT_LPIPS, choose_distortion
+from invcomp.training.loop import WITHOUT_LPIPS, Process, Run, batches, choose_distortion
 from tests.conftest import CRITIC_ONLY, request, windows
 
 SILENT = lambda _: None  # noqa: E731
@@ -105,6 +109,74 @@ def test_without_amounts_augmentation_only_flips() -> None:
         assert min((before - after).abs().max(), (before.flip(2) - after).abs().max()) < 1e-4
 
 
+def test_degraded_pictures_keep_range_and_shape_and_about_a_share_of_them_changes() -> None:
+    torch.manual_seed(0)
+    x, things = 0.2 + 0.6 * torch.rand(200, 3, 32, 32), draw_things(0)
+    assert torch.equal(degrade(x, 0.0, things), x)
+    y = degrade(x, 0.1, things)
+    assert y.shape == x.shape
+    assert y.min() >= 0
+    assert y.max() <= 1
+    changed = (y != x).flatten(1).any(dim=1).float().mean()
+    assert 0.3 < changed < 0.52  # 1 - 0.9^5 = 0.41; what is laid in front may lie beside the picture
+
+
+@pytest.mark.parametrize("change", [blur, noise, grey, jpeg, lambda x: cover(x, draw_things(0))])
+def test_every_way_to_degrade_changes_pictures_but_not_their_mean_by_much(
+    change: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    torch.manual_seed(1)
+    x = torch.stack([to_tensor(image.resize((64, 64))) for image in windows(8)])
+    y = change(x)
+    assert y.shape == x.shape
+    assert (y - x).abs().mean() > 1e-3
+    assert (y.mean() - x.mean()).abs() < 0.1
+
+
+def test_things_to_lay_in_front_are_the_same_every_time_and_have_a_shape() -> None:
+    things = draw_things(5, np.full((2, 3, 16, 16), 255, np.uint8))
+    assert torch.equal(things, draw_things(5, np.full((2, 3, 16, 16), 255, np.uint8)))
+    assert not torch.equal(things, draw_things(6))
+    opacity = things[:, 3].flatten(1)
+    assert (opacity.amax(dim=1) > 0.5).all()
+    assert (opacity.amin(dim=1) == 0).all()
+    assert (things[:, :3] == 1).flatten(1).all(dim=1).float().mean() > 0.2  # a white texture
+
+
+def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), (255, 0, 255)).save(tmp_path / "magenta.png")
+    windows(1, side=8)[0].save(tmp_path / "too-small.png")
+    (tmp_path / "broken.jpg").write_text("no picture")
+    others = load_others(tmp_path, 16, seed=0)
+    assert others.shape == (WINDOWS, 3, 16, 16)
+    pictures = np.zeros((64, 3, 16, 16), np.uint8)
+    config = TrainingConfig(image_size=16, batch=32, others=0.25, colour=0.0)
+    batch = batches(pictures, others, config, Process(0, 1, torch.device("cpu")), 0)
+    shares = [float((next(batch).amax(dim=(1, 2, 3)) > 0.5).float().mean()) for _ in range(20)]
+    assert 0.18 < np.mean(shares) < 0.32
+    assert not pictures.any()
+    (tmp_path / "magenta.png").unlink()
+    with pytest.raises(DataError, match="at least 16 pixels"):
+        load_others(tmp_path, 16, seed=0)
+
+
+def test_a_run_grows_from_one_of_half_its_size(picture_folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    smaller = Checkpoint.load(tiny_folder)
+    run = Run(from_preset("tiny", 64), TrainingConfig(distortion="mse"), Process(0, 1, torch.device("cpu")))
+    run.grow_from(smaller)
+    old, new = smaller.average, run.average.values
+    coarse = [name for name in old if re.match(r"(generator|encoder)\.levels\.[01]\.|density", name)]
+    assert len(coarse) > 20
+    assert all(torch.equal(old[name], new[name]) for name in coarse)
+    critic, blocks = run.networks.critic.state_dict(), smaller.networks
+    assert torch.equal(critic["blocks.3.first.weight"], blocks["critic.blocks.2.first.weight"])
+    assert torch.equal(critic["score.weight"], blocks["critic.score.weight"])
+    assert TrainingConfig(opened=3, opening=0.0).open_levels(0.0, 4) == 4
+    assert [TrainingConfig(opened=3, opening=0.1).open_levels(p, 4) for p in (0.0, 0.09, 0.1)] == [3, 3, 4]
+    run_training(request(picture_folder, tmp_path / "p", image_size=64, kimg=0.1, grow=tiny_folder), SILENT)
+    assert Checkpoint.load(tmp_path / "p").config.opened == 3
+
+
 def test_densities_are_probabilities_with_gradients_in_the_tails() -> None:
     density = Density(from_preset("tiny", 16))
     rate = torch.tensor([2.5])
@@ -166,7 +238,10 @@ def test_training_learns(tiny_folder: Path, tiny: Codec) -> None:
     assert psnr[-1] > psnr[0] + 2
 
 
-@pytest.mark.parametrize("variant", [{"pure_gan": True}, {"critic_augmentation": True}, {"adversarial": 0.0}])
+@pytest.mark.parametrize(
+    "variant",
+    [{"pure_gan": True}, {"critic_augmentation": True}, {"adversarial": 0.0}, {"augmentation": "photographs"}],
+)
 def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str, object]) -> None:
     run_training(request(picture_folder, tmp_path / "p", kimg=0.2, image_size=16, **variant), SILENT)
     assert Codec(tmp_path / "p", "cpu").sample(1)[0].size == (16, 16)
@@ -180,6 +255,9 @@ def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str,
         ({"device": "tpu"}, UsageError, "no device"),
         ({"distortion": "1*mze"}, LossError, "mse, l1"),
         ({"resume": True}, DataError, "start without --resume"),
+        ({"others_share": 1.0}, UsageError, "between 0 and 1"),
+        ({"augmentation": "fancy"}, UsageError, "plain or photographs"),
+        ({"grow": Path("nowhere")}, DataError, "nowhere has no"),
         ({"batch": 500}, DataError, "smaller --batch"),
     ],
 )

@@ -49,7 +49,7 @@ class Checkpoint:
         """Raises `DataError` if there is none or it is damaged."""
         path = folder / NAME
         if not path.is_file():
-            raise DataError(f"{folder} has no {NAME} to resume from; start without --resume")
+            raise DataError(f"{folder} has no {NAME} to go on from; start without --resume or --grow")
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
             data["arch"] = Architecture.from_json(json.loads(data["arch"]))

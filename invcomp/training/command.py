@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.info import CARD
 from invcomp.training.checkpoint import NAME, Checkpoint
-from invcomp.training.config import TrainingConfig
-from invcomp.training.data import TrainingSet, load_training_set
+from invcomp.training.config import AUGMENTATIONS, GROWN, TrainingConfig
+from invcomp.training.data import TrainingSet, load_others, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
 from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
 
@@ -42,6 +43,10 @@ class Request:
     adversarial: float
     pure_gan: bool
     critic_augmentation: bool
+    augmentation: str
+    others: Path | None
+    others_share: float
+    grow: Path | None
     compile_networks: bool
     name: str
     domain: str
@@ -65,25 +70,37 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         or request.adversarial < 0
     ):
         raise UsageError("--kimg, --batch and --minutes are greater than 0, --adversarial is 0 or more")
+    if not 0 < request.others_share < 1:
+        raise UsageError(f"--others-share lies between 0 and 1, not {request.others_share:g}")
+    if request.augmentation not in AUGMENTATIONS:
+        raise UsageError(f"--augmentation is {' or '.join(AUGMENTATIONS)}, not {request.augmentation!r}")
     choose_device(request.device)
     with processes(request.device) as process:
         quiet = say if process.first else lambda _: None
         arch, config = planned(request, quiet)
+        smaller = Checkpoint.load(request.grow) if request.grow and not request.resume else None
         training_set = load(request, arch, config, process, quiet)
         held = min(MOST_HELD_OUT, max(1, int(len(training_set.pictures) * HELD_OUT_SHARE)))
         chosen = np.random.default_rng(0).permutation(len(training_set.pictures))
         held_out, pictures = training_set.pictures[chosen[:held]], training_set.pictures[chosen[held:]]
+        others = None
+        if config.others:
+            if request.others is None:
+                raise UsageError("this run mixes in other pictures: give them again with --others")
+            others = load_others(request.others, config.image_size, config.seed)
         about = described(request)
         run = Run(arch, config, process, request.compile_networks)
         if request.resume:
             run.restore(Checkpoint.load(request.output))
+        elif smaller:
+            run.grow_from(smaller)
         quiet(
             f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
             f"{run.seen:,} seen; generator {millions(run.networks.generator):.1f} M parameters, "
             f"on {hardware(process.device)}; "
             "the time left is shown after the first steps"
         )
-        ended = show(run, pictures, held_out, request, process)
+        ended = show(run, pictures, others, held_out, request, process)
         if not process.first:
             return ended
         if not ended:
@@ -99,6 +116,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
             {
                 "pictures": len(pictures),
                 "held_out": held,
+                "windows_of_other_pictures": 0 if others is None else len(others),
                 "seen": run.seen,
                 "seconds": run.seconds,
                 "hardware": hardware(process.device),
@@ -133,8 +151,13 @@ def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture,
         adversarial_weight=request.adversarial,
         pure_gan=request.pure_gan,
         critic_augmentation=request.critic_augmentation,
+        others=request.others_share if request.others else 0.0,
     )
     arch = from_preset(request.preset, None if request.free_size else request.image_size)
+    changes: dict[str, Any] = dict(AUGMENTATIONS[request.augmentation])
+    if request.grow:
+        changes |= {**GROWN, "opened": max(1, arch.levels - 1)}
+    config = replace(config, **changes)
     if request.distortion is not None:
         parse_loss(request.distortion)
         return arch, replace(config, distortion=request.distortion)
@@ -181,7 +204,14 @@ def load(
     return found
 
 
-def show(run: Run, pictures: np.ndarray, held_out: np.ndarray, request: Request, process: Process) -> bool:
+def show(
+    run: Run,
+    pictures: np.ndarray,
+    others: np.ndarray | None,
+    held_out: np.ndarray,
+    request: Request,
+    process: Process,
+) -> bool:
     """Train with a progress bar."""
     columns = (
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} pictures"),
@@ -204,7 +234,7 @@ def show(run: Run, pictures: np.ndarray, held_out: np.ndarray, request: Request,
                 parts.append("levels " + "+".join(f"{b:.0f}" for b in now.level_bytes) + " B")
             bar.update(task, completed=now.seen, figures="  ".join(parts))
 
-        return train(run, pictures, held_out, request.output, report, request.minutes)
+        return train(run, pictures, held_out, request.output, report, request.minutes, others)
 
 
 def millions(network: torch.nn.Module) -> float:

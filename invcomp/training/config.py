@@ -4,6 +4,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+AUGMENTATIONS: dict[str, dict[str, float]] = {
+    "plain": {},
+    "photographs": {"shift": 0.06, "zoom": 0.12, "degrees": 10.0, "colour": 0.2, "degraded": 0.12},
+}
+"""What training pictures go through: as in the schedule below, or wide enough for photographs from drawn pictures."""
+GROWN: dict[str, float] = {"opening": 0.05, "rate_warmup": 0.0, "adversarial_start": 0.05, "rounding_start": 0.0}
+"""The schedule of a run that takes over the coarse levels of another."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -24,8 +32,10 @@ class TrainingConfig:
     lambda_high: float = 2e-3
     """Rate weight at rate index 0: the smallest files."""
     distortion: str = "100*mse + 1*lpips-squeeze"
+    opened: int = 1
+    """Levels in use from the start."""
     opening: float = 0.15
-    """Share of the run over which the levels open, coarse to fine. Opened all at once, the finest level takes all
+    """Share of the run over which the other levels open, coarse to fine. Opened all at once, the finest level takes all
     bits before the coarse ones have learned to use theirs, and they stay empty."""
     rate_warmup: float = 0.1
     """Share of the run over which lambda rises to its full value."""
@@ -53,6 +63,10 @@ class TrainingConfig:
     zoom: float = 0.06
     degrees: float = 5.0
     colour: float = 0.15
+    degraded: float = 0.0
+    """Share of the pictures with something in front; likewise of blurred, noisy, grey ones and JPEGs, by themselves."""
+    others: float = 0.0
+    """Share of the pictures that show other things."""
     critic_augmentation: bool = False
 
     def log_lambda(self, share: float) -> float:
@@ -65,7 +79,8 @@ class TrainingConfig:
 
     def open_levels(self, progress: float, levels: int) -> int:
         """How many levels, from the coarsest, are in use."""
-        return min(levels, 1 + int(progress / self.opening * (levels - 1))) if self.opening else levels
+        more = levels - self.opened
+        return min(levels, self.opened + int(progress / self.opening * more)) if self.opening else levels
 
     def rate_share(self, progress: float) -> float:
         """Lambda as a share of its full value."""

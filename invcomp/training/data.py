@@ -18,6 +18,7 @@ from invcomp.pictures import central_square, extensions, read_picture
 
 MIN_PICTURES = 100
 MAX_CROPS = 16  # crops taken of one picture for a prior of free size
+WINDOWS = 96  # squares taken of one photograph of other things
 READ_AHEAD = 256
 
 
@@ -79,6 +80,30 @@ def crops(image: Image.Image, size: int) -> list[np.ndarray]:
     chosen = corners[:: -(-len(corners) // MAX_CROPS)]
     pixels = np.asarray(image).transpose(2, 0, 1)
     return [pixels[:, y : y + size, x : x + size] for x, y in chosen]
+
+
+def windows(image: Image.Image, size: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random squares of all scales, from `size` to the whole of the shorter side, shrunk to `size`."""
+    shorter, found = min(image.size), []
+    for _ in range(count if shorter >= size else 0):
+        side = int(size * (shorter / size) ** rng.random())
+        left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)
+        part = image.resize((size, size), Image.Resampling.LANCZOS, (left, top, left + side, top + side))
+        found.append(np.asarray(part).transpose(2, 0, 1))
+    return found
+
+
+def load_others(source: Path, size: int, seed: int) -> np.ndarray:
+    """Windows of photographs of other things than the prior's, uint8 (N, 3, S, S). Raises `DataError`."""
+    rng, found = np.random.default_rng([seed, 2]), []
+    for name, fetch in named_files(source):
+        try:
+            found += windows(read_picture(fetch(), name).image, size, WINDOWS, rng)
+        except ImageError:
+            continue
+    if not found:
+        raise DataError(f"{source} has no picture of at least {size} pixels; give a folder of photographs to --others")
+    return np.stack(found)
 
 
 def load_training_set(

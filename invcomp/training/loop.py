@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.errors import LossError
+from invcomp.errors import LossError, UsageError
 from invcomp.inversion.losses import FACE, LPIPS_TERMS, PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.lpips import enlargement
 from invcomp.memory import keep_freed_memory
@@ -21,6 +21,7 @@ from invcomp.priors.architecture import Architecture
 from invcomp.training.augment import augment
 from invcomp.training.checkpoint import Average, Checkpoint, average_over_processes
 from invcomp.training.config import TrainingConfig
+from invcomp.training.degrade import degrade, draw_things
 from invcomp.training.monitor import append_log, evaluate, write_grids
 from invcomp.training.step import Distortion, Networks, critic_step, generator_step
 
@@ -153,6 +154,15 @@ class Run:
         for optimiser, saved in zip((self.generator_optimiser, self.critic_optimiser), state.optimisers, strict=True):
             optimiser.load_state_dict(saved)
 
+    def grow_from(self, smaller: Checkpoint) -> None:
+        """Start with the levels of a run with one level less; what is finer starts anew. Raises `UsageError`."""
+        if self.arch.image_size is None or smaller.arch.image_size != self.arch.image_size // 2:
+            raise UsageError("a run grows from one of half its size, and both make pictures of a fixed size")
+        critic = {name.removeprefix("critic."): v for name, v in smaller.networks.items() if name.startswith("critic.")}
+        take_over(self.networks.coding, smaller.average)
+        take_over(self.networks.critic, {one_finer(name): value for name, value in critic.items()})
+        self.average = Average(self.networks.coding)
+
     def averaged(self) -> Networks:
         """Networks with averaged weights, for judging and for keeping."""
         networks = Networks(self.arch).to(self.process.device)
@@ -194,6 +204,23 @@ class Run:
         return figures
 
 
+def take_over(module: torch.nn.Module, values: dict[str, Tensor]) -> None:
+    """Copy what has the same name and shape."""
+    own = module.state_dict()
+    module.load_state_dict({name: values[name] if same(values.get(name), v) else v for name, v in own.items()})
+
+
+def same(value: Tensor | None, other: Tensor) -> bool:
+    return value is not None and value.shape == other.shape
+
+
+def one_finer(name: str) -> str:
+    """The name of a critic's parameter in a critic with one more level: its blocks are counted from the finest."""
+    kind, _, rest = name.partition(".")
+    number, _, parameter = rest.partition(".")
+    return f"{kind}.{int(number) + 1}.{parameter}" if number.isdecimal() else name
+
+
 class Stop:
     """Becomes true on Ctrl-C or SIGTERM, so that the run ends with a checkpoint."""
 
@@ -213,16 +240,24 @@ class Stop:
                 signal.signal(kind, handler)
 
 
-def batches(pictures: np.ndarray, config: TrainingConfig, process: Process, seen: int) -> Iterator[Tensor]:
-    """Augmented batches of this process for ever, (N, 3, H, W) in [0, 1]."""
+def batches(
+    pictures: np.ndarray, others: np.ndarray | None, config: TrainingConfig, process: Process, seen: int
+) -> Iterator[Tensor]:
+    """Augmented batches of this process for ever, (N, 3, H, W) in [0, 1]; some of `others`, if there are any."""
     rng = np.random.default_rng([config.seed, process.rank, seen])
     n = max(1, config.batch // process.world)
+    things = draw_things(config.seed, others) if config.degraded else None
     while True:
         order = rng.permutation(len(pictures))
         for start in range(0, max(1, len(order) - n + 1), n):
-            chosen = torch.from_numpy(pictures[np.sort(order[start : start + n])]).to(process.device)
-            batch = chosen.float() / 255
+            chosen = pictures[np.sort(order[start : start + n])]
+            if others is not None:
+                mixed = np.flatnonzero(rng.random(len(chosen)) < config.others)
+                chosen[mixed] = others[rng.integers(len(others), size=len(mixed))]
+            batch = torch.from_numpy(chosen).to(process.device).float() / 255
             batch = augment(batch, config.shift, config.zoom, config.degrees, config.colour)
+            if things is not None:
+                batch = degrade(batch, config.degraded, things)
             yield batch.contiguous(memory_format=torch.channels_last)
 
 
@@ -233,11 +268,12 @@ def train(
     folder: Path,
     report: Callable[[StepReport], None],
     minutes: float = 5.0,
+    others: np.ndarray | None = None,
 ) -> bool:
     """Train until the schedule ends or a stop is asked for; True if it ended. Writes checkpoint, grids and log.
 
-    `pictures` and `held_out` are uint8 (N, 3, S, S). Every `minutes` the averaged networks are judged on held-out
-    pictures with real rounding.
+    `pictures`, `held_out` and `others`, of other things, are uint8 (N, 3, S, S). Every `minutes` the averaged networks
+    are judged on held-out pictures with real rounding.
     """
     keep_freed_memory()
     config, process = run.config, run.process
@@ -245,7 +281,7 @@ def train(
     stop = Stop()
     judged = torch.from_numpy(held_out[:HELD_OUT]).float().to(process.device) / 255
     total = int(1000 * config.kimg)
-    source = batches(pictures, config, process, run.seen)
+    source = batches(pictures, others, config, process, run.seen)
     started, last_report, seen_at_start, seconds_before = time.monotonic(), time.monotonic(), run.seen, run.seconds
     sums: dict[str, float] = {}
     steps = number = 0
