@@ -705,10 +705,13 @@ def train_prior(
         Path | None,
         typer.Option(help="Photographs of other things to mix in: a folder, zip or tar.", show_default="none"),
     ] = None,
-    others_share: Annotated[float, typer.Option(help="Share of them.")] = 0.06,
+    others_share: Annotated[float | None, typer.Option(help="Share of them.", show_default="0.06")] = None,
     grow: Annotated[
         Path | None,
-        typer.Option(help="Folder of a run of half the size, whose levels this run starts with.", show_default="none"),
+        typer.Option(
+            help="Folder of a run of half the size and the same preset: this run starts with its levels.",
+            show_default="none",
+        ),
     ] = None,
     compile_networks: Annotated[bool, typer.Option("--compile", help="torch.compile the networks.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the prior.", show_default="the folder's")] = None,

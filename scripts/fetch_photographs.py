@@ -66,9 +66,12 @@ PHOTOGRAPHS = [
 
 def unpack(folder: Path) -> None:
     """Download the packages and unpack them into `folder`."""
-    subprocess.run(["apt-get", "download", *PLACES], cwd=folder, check=True)
-    for package in folder.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", package, folder], check=True)
+    try:
+        subprocess.run(["apt-get", "download", *PLACES], cwd=folder, check=True)
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", package, folder], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"Debian's packages cannot be had ({error}): take any folder of photographs") from None
 
 
 def main() -> None:

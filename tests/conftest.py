@@ -55,7 +55,7 @@ def request(data: Path, output: Path, **changes: object) -> Request:
         "critic_augmentation": False,
         "augmentation": "plain",
         "others": None,
-        "others_share": 0.06,
+        "others_share": None,
         "grow": None,
         "compile_networks": False,
         "name": output.name,

@@ -66,6 +66,12 @@ def test_every_term_has_a_gradient(name: str, pair: tuple[torch.Tensor, torch.Te
     assert gradient.abs().max() > 0
 
 
+def test_a_face_of_too_small_a_picture_is_refused() -> None:
+    loss = build_loss("face:critic", critic, CPU)
+    with pytest.raises(LossError, match="32 pixels or more, not 16"):
+        loss.reference(torch.rand(1, 3, 16, 16))
+
+
 def test_ssim_agrees_with_scikit_image(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     x, y = pair
     expected = skimage.metrics.structural_similarity(

@@ -147,6 +147,15 @@ def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Pat
     Image.new("RGB", (300, 200), (255, 0, 255)).save(tmp_path / "magenta.png")
     windows(1, side=8)[0].save(tmp_path / "too-small.png")
     (tmp_path / "broken.jpg").write_text("no picture")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("magenta.png", "too-small.png", "broken.jpg"):
+            archive.write(tmp_path / name, name)
+    data = bytearray((tmp_path / "set.zip").read_bytes())
+    data[50] ^= 255
+    (tmp_path / "damaged.zip").write_bytes(data)
+    with pytest.raises(DataError, match="at least 16 pixels"):
+        load_others(tmp_path / "damaged.zip", 16, seed=0)
+    assert np.array_equal(load_others(tmp_path / "set.zip", 16, seed=0).max(), 255)
     others = load_others(tmp_path, 16, seed=0)
     assert others.shape == (WINDOWS, 3, 16, 16)
     pictures = np.zeros((64, 3, 16, 16), np.uint8)
@@ -155,12 +164,25 @@ def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Pat
     shares = [float((next(batch).amax(dim=(1, 2, 3)) > 0.5).float().mean()) for _ in range(20)]
     assert 0.18 < np.mean(shares) < 0.32
     assert not pictures.any()
-    (tmp_path / "magenta.png").unlink()
-    with pytest.raises(DataError, match="at least 16 pixels"):
-        load_others(tmp_path, 16, seed=0)
+    (tmp_path / "pictures").mkdir()
+    output = tmp_path / "p"
+    run_training(request(picture_folder, output, image_size=16, kimg=0.05, others=tmp_path), SILENT)
+    assert json.loads((output / "prior.json").read_text())["training"]["windows_of_other_pictures"] == WINDOWS
+    with pytest.raises(UsageError, match="again with --others"):
+        run_training(request(picture_folder, output, image_size=16, resume=True), SILENT)
 
 
-def test_a_run_grows_from_one_of_half_its_size(picture_folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
+def test_degraded_batches_differ_from_their_pictures() -> None:
+    pictures, process = np.full((32, 3, 16, 16), 128, np.uint8), Process(0, 1, torch.device("cpu"))
+    plain = next(batches(pictures, None, TrainingConfig(image_size=16, colour=0.0), process, 0))
+    degraded = next(batches(pictures, None, TrainingConfig(image_size=16, colour=0.0, degraded=1.0), process, 0))
+    assert plain.std() < 1e-3
+    assert degraded.std() > 1e-2
+
+
+def test_a_run_grows_from_one_of_half_its_size(
+    picture_folder: Path, tiny_folder: Path, free_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     smaller = Checkpoint.load(tiny_folder)
     run = Run(from_preset("tiny", 64), TrainingConfig(distortion="mse"), Process(0, 1, torch.device("cpu")))
     run.grow_from(smaller)
@@ -173,8 +195,16 @@ def test_a_run_grows_from_one_of_half_its_size(picture_folder: Path, tiny_folder
     assert torch.equal(critic["score.weight"], blocks["critic.score.weight"])
     assert TrainingConfig(opened=3, opening=0.0).open_levels(0.0, 4) == 4
     assert [TrainingConfig(opened=3, opening=0.1).open_levels(p, 4) for p in (0.0, 0.09, 0.1)] == [3, 3, 4]
+    taken: list[int] = []
+    grow_from = Run.grow_from
+    monkeypatch.setattr(Run, "grow_from", lambda run, smaller: (taken.append(smaller.seen), grow_from(run, smaller)))
     run_training(request(picture_folder, tmp_path / "p", image_size=64, kimg=0.1, grow=tiny_folder), SILENT)
+    assert taken == [4000]
     assert Checkpoint.load(tmp_path / "p").config.opened == 3
+    for change in ({"image_size": 128}, {"image_size": 64, "preset": "small"}, {"image_size": 64, "grow": free_folder}):
+        with pytest.raises(UsageError, match="half its --image-size"):
+            run_training(request(picture_folder, tmp_path / "q", **{"grow": tiny_folder, **change}), SILENT)
+    assert not (tmp_path / "q").exists()
 
 
 def test_densities_are_probabilities_with_gradients_in_the_tails() -> None:
@@ -255,7 +285,8 @@ def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str,
         ({"device": "tpu"}, UsageError, "no device"),
         ({"distortion": "1*mze"}, LossError, "mse, l1"),
         ({"resume": True}, DataError, "start without --resume"),
-        ({"others_share": 1.0}, UsageError, "between 0 and 1"),
+        ({"others_share": 1.0, "others": Path()}, UsageError, "between 0 and 1"),
+        ({"others_share": 0.1}, UsageError, "goes with --others"),
         ({"augmentation": "fancy"}, UsageError, "plain or photographs"),
         ({"grow": Path("nowhere")}, DataError, "nowhere has no"),
         ({"batch": 500}, DataError, "smaller --batch"),

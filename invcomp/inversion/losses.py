@@ -97,6 +97,7 @@ class CriticTerm:
 
 FACE = "face:"
 FACE_LEFT, FACE_TOP, FACE_SIDE = 0.22, 0.30, 0.56  # from the eyebrows to the chin, as shares of width and height
+FACE_LEAST = 32  # pixels of the whole picture
 FACE_PERCEPTUAL_SIDE = round(FACE_SIDE * PERCEPTUAL_SIDE)  # LPIPS of a face enlarges it as that of a picture does
 
 
@@ -110,11 +111,15 @@ def face_of(pictures: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FaceTerm:
-    """A term on the face alone."""
+    """A term on the face alone. Pictures have at least 32 pixels a side."""
 
     term: Term
 
     def reference(self, target: Tensor) -> Any:
+        if min(target.shape[2:]) < FACE_LEAST:
+            raise LossError(
+                f"terms of the face need pictures of {FACE_LEAST} pixels or more, not {min(target.shape[2:])}"
+            )
         return self.term.reference(face_of(target))
 
     def distance(self, pictures: Tensor, reference: Any) -> Tensor:

@@ -22,10 +22,11 @@ from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.config import AUGMENTATIONS, GROWN, TrainingConfig
 from invcomp.training.data import TrainingSet, load_others, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
-from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
+from invcomp.training.loop import Process, Run, StepReport, check_growth, choose_distortion, processes, train
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
+OTHERS_SHARE = 0.06  # of pictures of other things, where no other share is given
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Request:
     critic_augmentation: bool
     augmentation: str
     others: Path | None
-    others_share: float
+    others_share: float | None
     grow: Path | None
     compile_networks: bool
     name: str
@@ -70,24 +71,27 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         or request.adversarial < 0
     ):
         raise UsageError("--kimg, --batch and --minutes are greater than 0, --adversarial is 0 or more")
-    if not 0 < request.others_share < 1:
-        raise UsageError(f"--others-share lies between 0 and 1, not {request.others_share:g}")
+    if request.others_share is not None and not (request.others and 0 < request.others_share < 1):
+        raise UsageError(f"--others-share lies between 0 and 1, not {request.others_share:g}, and goes with --others")
     if request.augmentation not in AUGMENTATIONS:
         raise UsageError(f"--augmentation is {' or '.join(AUGMENTATIONS)}, not {request.augmentation!r}")
     choose_device(request.device)
     with processes(request.device) as process:
         quiet = say if process.first else lambda _: None
         arch, config = planned(request, quiet)
-        smaller = Checkpoint.load(request.grow) if request.grow and not request.resume else None
+        if config.others and request.others is None:
+            raise UsageError("this run mixes in other pictures: give them again with --others")
+        smaller = None
+        if request.grow and not request.resume:
+            smaller = Checkpoint.load(request.grow)
+            check_growth(arch, smaller.arch, request.grow)
         training_set = load(request, arch, config, process, quiet)
         held = min(MOST_HELD_OUT, max(1, int(len(training_set.pictures) * HELD_OUT_SHARE)))
         chosen = np.random.default_rng(0).permutation(len(training_set.pictures))
         held_out, pictures = training_set.pictures[chosen[:held]], training_set.pictures[chosen[held:]]
-        others = None
-        if config.others:
-            if request.others is None:
-                raise UsageError("this run mixes in other pictures: give them again with --others")
-            others = load_others(request.others, config.image_size, config.seed)
+        others = (
+            load_others(request.others, config.image_size, config.seed) if request.others and config.others else None
+        )
         about = described(request)
         run = Run(arch, config, process, request.compile_networks)
         if request.resume:
@@ -151,7 +155,7 @@ def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture,
         adversarial_weight=request.adversarial,
         pure_gan=request.pure_gan,
         critic_augmentation=request.critic_augmentation,
-        others=request.others_share if request.others else 0.0,
+        others=(request.others_share or OTHERS_SHARE) if request.others else 0.0,
     )
     arch = from_preset(request.preset, None if request.free_size else request.image_size)
     changes: dict[str, Any] = dict(AUGMENTATIONS[request.augmentation])

@@ -18,7 +18,7 @@ from invcomp.pictures import central_square, extensions, read_picture
 
 MIN_PICTURES = 100
 MAX_CROPS = 16  # crops taken of one picture for a prior of free size
-WINDOWS = 96  # squares taken of one photograph of other things
+WINDOWS, MOST_WINDOWS = 96, 8192  # squares taken of one photograph of other things, and of all together
 READ_AHEAD = 256
 
 
@@ -94,13 +94,19 @@ def windows(image: Image.Image, size: int, count: int, rng: np.random.Generator)
 
 
 def load_others(source: Path, size: int, seed: int) -> np.ndarray:
-    """Windows of photographs of other things than the prior's, uint8 (N, 3, S, S). Raises `DataError`."""
+    """Windows of photographs of other things than the prior's, uint8 (N, 3, S, S), at most `MOST_WINDOWS` in all.
+
+    Broken files are left out. Raises `DataError` if nothing remains.
+    """
     rng, found = np.random.default_rng([seed, 2]), []
-    for name, fetch in named_files(source):
+    items = list(named_files(source))
+    chosen = [items[n] for n in sorted(rng.permutation(len(items))[:MOST_WINDOWS])]
+    for name, fetch in chosen:
         try:
-            found += windows(read_picture(fetch(), name).image, size, WINDOWS, rng)
-        except ImageError:
+            image = read_picture(fetch(), name).image
+        except Exception:  # what Pillow cannot read, or of the archive: a bad checksum, a password
             continue
+        found += windows(image, size, min(WINDOWS, MOST_WINDOWS // len(chosen)), rng)
     if not found:
         raise DataError(f"{source} has no picture of at least {size} pixels; give a folder of photographs to --others")
     return np.stack(found)

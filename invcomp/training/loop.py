@@ -155,9 +155,7 @@ class Run:
             optimiser.load_state_dict(saved)
 
     def grow_from(self, smaller: Checkpoint) -> None:
-        """Start with the levels of a run with one level less; what is finer starts anew. Raises `UsageError`."""
-        if self.arch.image_size is None or smaller.arch.image_size != self.arch.image_size // 2:
-            raise UsageError("a run grows from one of half its size, and both make pictures of a fixed size")
+        """Start with the levels of a run that `check_growth` allows; what is finer starts anew."""
         critic = {name.removeprefix("critic."): v for name, v in smaller.networks.items() if name.startswith("critic.")}
         take_over(self.networks.coding, smaller.average)
         take_over(self.networks.critic, {one_finer(name): value for name, value in critic.items()})
@@ -202,6 +200,18 @@ class Run:
         self.average.update(networks.coding, 0.5 ** (batch / ramp))
         self.seen += batch
         return figures
+
+
+def check_growth(arch: Architecture, smaller: Architecture, folder: Path) -> None:
+    """Raises `UsageError` if a run of `arch` cannot start with the levels of the one in `folder`."""
+    lists = ("widths", "latent_channels", "encoder_widths", "critic_widths")
+    fits = arch.image_size is not None and smaller.image_size == arch.image_size // 2 and smaller.rates == arch.rates
+    if not fits or any(getattr(smaller, name) != getattr(arch, name)[:-1] for name in lists):
+        size = "any size" if smaller.image_size is None else f"{smaller.image_size} pixels"
+        raise UsageError(
+            f"{folder} holds a run for pictures of {size}: "
+            "a run grows from one of half its --image-size and of its --preset"
+        )
 
 
 def take_over(module: torch.nn.Module, values: dict[str, Tensor]) -> None:
