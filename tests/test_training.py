@@ -155,8 +155,8 @@ def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Pat
     (tmp_path / "damaged.zip").write_bytes(data)
     with pytest.raises(DataError, match="at least 16 pixels"):
         load_others(tmp_path / "damaged.zip", 16, seed=0)
-    assert np.array_equal(load_others(tmp_path / "set.zip", 16, seed=0).max(), 255)
     others = load_others(tmp_path, 16, seed=0)
+    assert load_others(tmp_path / "set.zip", 16, seed=0).shape == others.shape
     assert others.shape == (WINDOWS, 3, 16, 16)
     pictures = np.zeros((64, 3, 16, 16), np.uint8)
     config = TrainingConfig(image_size=16, batch=32, others=0.25, colour=0.0)
@@ -164,7 +164,6 @@ def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Pat
     shares = [float((next(batch).amax(dim=(1, 2, 3)) > 0.5).float().mean()) for _ in range(20)]
     assert 0.18 < np.mean(shares) < 0.32
     assert not pictures.any()
-    (tmp_path / "pictures").mkdir()
     output = tmp_path / "p"
     run_training(request(picture_folder, output, image_size=16, kimg=0.05, others=tmp_path), SILENT)
     assert json.loads((output / "prior.json").read_text())["training"]["windows_of_other_pictures"] == WINDOWS

@@ -22,7 +22,8 @@ from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.config import AUGMENTATIONS, GROWN, TrainingConfig
 from invcomp.training.data import TrainingSet, load_others, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
-from invcomp.training.loop import Process, Run, StepReport, check_growth, choose_distortion, processes, train
+from invcomp.training.growth import check_growth
+from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128

@@ -11,8 +11,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg  # type: ignore[import-untyped]
-from torchvision.transforms.v2 import functional as transforms  # type: ignore[import-untyped]
+from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
+from torchvision.transforms.v2 import functional as transforms
 
 THINGS, THING_SIDE = 256, 64  # how many are drawn, and on how many pixels
 THING_SIZES = (0.12, 0.5)  # their sides as shares of the picture's

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.errors import LossError, UsageError
+from invcomp.errors import LossError
 from invcomp.inversion.losses import FACE, LPIPS_TERMS, PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.lpips import enlargement
 from invcomp.memory import keep_freed_memory
@@ -22,6 +22,7 @@ from invcomp.training.augment import augment
 from invcomp.training.checkpoint import Average, Checkpoint, average_over_processes
 from invcomp.training.config import TrainingConfig
 from invcomp.training.degrade import degrade, draw_things
+from invcomp.training.growth import take_levels
 from invcomp.training.monitor import append_log, evaluate, write_grids
 from invcomp.training.step import Distortion, Networks, critic_step, generator_step
 
@@ -156,9 +157,7 @@ class Run:
 
     def grow_from(self, smaller: Checkpoint) -> None:
         """Start with the levels of a run that `check_growth` allows; what is finer starts anew."""
-        critic = {name.removeprefix("critic."): v for name, v in smaller.networks.items() if name.startswith("critic.")}
-        take_over(self.networks.coding, smaller.average)
-        take_over(self.networks.critic, {one_finer(name): value for name, value in critic.items()})
+        take_levels(self.networks, smaller)
         self.average = Average(self.networks.coding)
 
     def averaged(self) -> Networks:
@@ -200,35 +199,6 @@ class Run:
         self.average.update(networks.coding, 0.5 ** (batch / ramp))
         self.seen += batch
         return figures
-
-
-def check_growth(arch: Architecture, smaller: Architecture, folder: Path) -> None:
-    """Raises `UsageError` if a run of `arch` cannot start with the levels of the one in `folder`."""
-    lists = ("widths", "latent_channels", "encoder_widths", "critic_widths")
-    fits = arch.image_size is not None and smaller.image_size == arch.image_size // 2 and smaller.rates == arch.rates
-    if not fits or any(getattr(smaller, name) != getattr(arch, name)[:-1] for name in lists):
-        size = "any size" if smaller.image_size is None else f"{smaller.image_size} pixels"
-        raise UsageError(
-            f"{folder} holds a run for pictures of {size}: "
-            "a run grows from one of half its --image-size and of its --preset"
-        )
-
-
-def take_over(module: torch.nn.Module, values: dict[str, Tensor]) -> None:
-    """Copy what has the same name and shape."""
-    own = module.state_dict()
-    module.load_state_dict({name: values[name] if same(values.get(name), v) else v for name, v in own.items()})
-
-
-def same(value: Tensor | None, other: Tensor) -> bool:
-    return value is not None and value.shape == other.shape
-
-
-def one_finer(name: str) -> str:
-    """The name of a critic's parameter in a critic with one more level: its blocks are counted from the finest."""
-    kind, _, rest = name.partition(".")
-    number, _, parameter = rest.partition(".")
-    return f"{kind}.{int(number) + 1}.{parameter}" if number.isdecimal() else name
 
 
 class Stop:

@@ -44,19 +44,19 @@ class Distortion:
     """Pixel terms, and terms of the face alone, on every picture; network terms of the whole picture on one random crop
     of half of a batch: an unbiased and cheaper estimate."""
 
-    pixels: Loss
-    networks: Loss
+    whole: Loss
+    cropped: Loss
     crop: int
     pictures: int
 
     def __call__(self, pictures: Tensor, target: Tensor) -> Tensor:
         """Distances (N,) of pictures and targets (N, 3, H, W) in [0, 1]."""
-        total = self.pixels.distance(pictures, self.pixels.reference(target))
-        if self.networks.parts:
+        total = self.whole.distance(pictures, self.whole.reference(target))
+        if self.cropped.parts:
             pictures, target, count = pictures[: self.pictures], target[: self.pictures], len(target)
             top, left = (int(torch.randint(0, side - self.crop + 1, ())) for side in target.shape[2:])
             window = (..., slice(top, top + self.crop), slice(left, left + self.crop))
-            found = self.networks.distance(pictures[window], self.networks.reference(target[window]))
+            found = self.cropped.distance(pictures[window], self.cropped.reference(target[window]))
             total = total + F.pad(found, (0, count - len(found))) * count / len(found)
         return total
 
