@@ -706,10 +706,12 @@ def train_prior(
         typer.Option(help="Photographs of other things to mix in: a folder, zip or tar.", show_default="none"),
     ] = None,
     others_share: Annotated[float | None, typer.Option(help="Share of them.", show_default="0.06")] = None,
-    grow: Annotated[
+    origin: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of a run of half the size and the same preset: this run starts with its levels.",
+            "--from",
+            help="Folder of a run of the same preset, and of the same size or of half of it: "
+            "this run starts with its networks.",
             show_default="none",
         ),
     ] = None,
@@ -747,7 +749,7 @@ def train_prior(
                 augmentation=augmentation,
                 others=others,
                 others_share=others_share,
-                grow=grow,
+                origin=origin,
                 compile_networks=compile_networks,
                 name=name or output.resolve().name,
                 domain=domain,

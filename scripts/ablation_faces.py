@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("ablation"))
-    parser.add_argument("--prior", default="faces")
+    parser.add_argument("--prior", default="faces-64")
     parser.add_argument("--most", type=int, default=24, help="pictures")
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
     args = parser.parse_args()

@@ -26,7 +26,7 @@ def main() -> None:
     codec = Codec(args.prior, "cpu")
     index = args.output / "symbols.json"
     digests = json.loads(index.read_text()) if index.exists() else {}
-    faces = [read_picture(path).image for path in sorted((ROOT / "examples" / "faces").glob("*.png"))]
+    faces = [read_picture(path).image for path in sorted((ROOT / "tests" / "faces").glob("*.png"))]
     cases = {f"q{quality}-{n}": (faces[n], quality) for quality in (0, 36, 100) for n in range(2)}
     cases["wide"] = (faces[2].resize((90, 40), Image.Resampling.LANCZOS), 36)
     cases["large"] = (faces[3].resize((200, 200), Image.Resampling.LANCZOS), 20)

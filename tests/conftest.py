@@ -15,7 +15,7 @@ from invcomp.priors.portraits.wheel import load_networks, wheel_data
 from invcomp.training.command import Request, run_training
 
 ROOT = Path(__file__).resolve().parent.parent
-FACES = sorted((ROOT / "examples" / "faces").glob("*.png"))
+FACES = sorted((ROOT / "tests" / "faces").glob("*.png"))  # 64 x 64
 CRITIC_ONLY = "100*mse + 0.1*critic"  # a distortion that needs no download
 
 
@@ -56,7 +56,7 @@ def request(data: Path, output: Path, **changes: object) -> Request:
         "augmentation": "plain",
         "others": None,
         "others_share": None,
-        "grow": None,
+        "origin": None,
         "compile_networks": False,
         "name": output.name,
         "domain": "test pictures",
@@ -104,8 +104,8 @@ def tiny(tiny_folder: Path) -> Codec:
 
 @pytest.fixture(scope="session")
 def faces() -> Codec:
-    """The shipped prior."""
-    return Codec("faces", "cpu")
+    """The smaller of the shipped priors of faces."""
+    return Codec("faces-64", "cpu")
 
 
 @pytest.fixture(scope="session")

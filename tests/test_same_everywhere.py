@@ -50,7 +50,7 @@ def variant(name: str, codec: Codec) -> Iterator[None]:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_pixels_differ_by_at_most_one(files: list[bytes], faces: Codec, name: str) -> None:
     expected = pixels(faces, files, together=False)
-    codec = Codec("faces", "cpu")
+    codec = Codec("faces-64", "cpu")
     with variant(name, codec):
         difference = np.abs(pixels(codec, files, together=name == "batch") - expected)
     assert difference.max() <= 1
@@ -60,7 +60,7 @@ def test_pixels_differ_by_at_most_one(files: list[bytes], faces: Codec, name: st
 @pytest.mark.parametrize("name", VARIANTS)
 def test_symbols_are_equal(files: list[bytes], faces: Codec, name: str) -> None:
     expected = [faces.read(data)[1] for data in files]
-    codec = Codec("faces", "cpu")
+    codec = Codec("faces-64", "cpu")
     with variant(name, codec):
         found = [codec.read(data)[1] for data in files]
     assert all(

@@ -180,11 +180,11 @@ def test_degraded_batches_differ_from_their_pictures() -> None:
 
 
 def test_a_run_grows_from_one_of_half_its_size(
-    picture_folder: Path, tiny_folder: Path, free_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture_folder: Path, tiny_folder: Path, free_folder: Path, tmp_path: Path
 ) -> None:
     smaller = Checkpoint.load(tiny_folder)
     run = Run(from_preset("tiny", 64), TrainingConfig(distortion="mse"), Process(0, 1, torch.device("cpu")))
-    run.grow_from(smaller)
+    run.start_from(smaller)
     old, new = smaller.average, run.average.values
     coarse = [name for name in old if re.match(r"(generator|encoder)\.levels\.[01]\.|density", name)]
     assert len(coarse) > 20
@@ -194,16 +194,40 @@ def test_a_run_grows_from_one_of_half_its_size(
     assert torch.equal(critic["score.weight"], blocks["critic.score.weight"])
     assert TrainingConfig(opened=3, opening=0.0).open_levels(0.0, 4) == 4
     assert [TrainingConfig(opened=3, opening=0.1).open_levels(p, 4) for p in (0.0, 0.09, 0.1)] == [3, 3, 4]
-    taken: list[int] = []
-    grow_from = Run.grow_from
-    monkeypatch.setattr(Run, "grow_from", lambda run, smaller: (taken.append(smaller.seen), grow_from(run, smaller)))
-    run_training(request(picture_folder, tmp_path / "p", image_size=64, kimg=0.1, grow=tiny_folder), SILENT)
-    assert taken == [4000]
-    assert Checkpoint.load(tmp_path / "p").config.opened == 3
-    for change in ({"image_size": 128}, {"image_size": 64, "preset": "small"}, {"image_size": 64, "grow": free_folder}):
-        with pytest.raises(UsageError, match="half its --image-size"):
-            run_training(request(picture_folder, tmp_path / "q", **{"grow": tiny_folder, **change}), SILENT)
+    run_training(request(picture_folder, tmp_path / "p", image_size=64, kimg=0.1, origin=tiny_folder), SILENT)
+    grown = Checkpoint.load(tmp_path / "p")
+    assert grown.config.opened == 3
+    assert [(past["image_size"], past["seen"]) for past in grown.past] == [(32, 4000), (64, grown.seen)]
+    for change in (
+        {"image_size": 128},
+        {"image_size": 64, "preset": "small"},
+        {"image_size": 64, "origin": free_folder},
+    ):
+        with pytest.raises(UsageError, match="of half of it"):
+            run_training(request(picture_folder, tmp_path / "q", **{"origin": tiny_folder, **change}), SILENT)
     assert not (tmp_path / "q").exists()
+
+
+def test_a_run_goes_on_from_one_of_its_size_and_its_card_tells_of_both(
+    picture_folder: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    before = Checkpoint.load(tiny_folder)
+    run = Run(before.arch, before.config, Process(0, 1, torch.device("cpu")))
+    run.start_from(before)
+    assert all(torch.equal(before.average[name], value) for name, value in run.average.values.items())
+    critic = run.networks.critic.state_dict()
+    assert all(torch.equal(before.networks[f"critic.{name}"], value) for name, value in critic.items())
+
+    output = tmp_path / "p"
+    run_training(request(picture_folder, output, kimg=0.1, origin=tiny_folder), SILENT)
+    assert "Before that, at 32 pixels: 4,000 seen" in (output / "README.md").read_text()
+    entries = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    assert [entry["before"] for entry in entries] == [0] * (len(entries) - 1) + [4000]
+    assert entries[-1]["held_out"][4]["psnr"] == pytest.approx(entries[-2]["held_out"][4]["psnr"], abs=3.0)
+    assert (output / "curve.svg").read_text().startswith("<svg")
+    with Image.open(output / "cuts.png") as cuts, Image.open(output / "worst.png") as worst:
+        assert cuts.size == (6 * 34 - 2, 4 * 34 - 2)
+        assert worst.size == (6 * 34 - 2, 2 * 34 - 2)
 
 
 def test_densities_are_probabilities_with_gradients_in_the_tails() -> None:
@@ -287,7 +311,7 @@ def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str,
         ({"others_share": 1.0, "others": Path()}, UsageError, "between 0 and 1"),
         ({"others_share": 0.1}, UsageError, "goes with --others"),
         ({"augmentation": "fancy"}, UsageError, "plain or photographs"),
-        ({"grow": Path("nowhere")}, DataError, "nowhere has no"),
+        ({"origin": Path("nowhere")}, DataError, "nowhere has no"),
         ({"batch": 500}, DataError, "smaller --batch"),
     ],
 )
@@ -391,5 +415,6 @@ def test_two_processes_train_one_prior(picture_folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_compiled_networks_train(picture_folder: Path, tmp_path: Path) -> None:
-    run_training(request(picture_folder, tmp_path / "p", kimg=0.1, image_size=16, compile_networks=True), SILENT)
+    """Long enough for the critic's gradient penalty, which differentiates twice."""
+    run_training(request(picture_folder, tmp_path / "p", kimg=0.3, image_size=16, compile_networks=True), SILENT)
     assert Codec(tmp_path / "p", "cpu").sample(1)[0].size == (16, 16)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 TOTAL = 1 << 16
 BANK = 64  # tables a level, at most
+UNSEEN = 3e-4  # share of probability for what never occurred: thousands of symbols that are almost always 0 pay for it
 MAX_BOUND = 511  # symbols lie in [-MAX_BOUND, MAX_BOUND]
 
 
@@ -82,7 +83,7 @@ def fit(histograms: NDArray[np.int64], bank: int = BANK, rounds: int = 12) -> Le
 
     def smooth(pooled: NDArray[np.float64]) -> NDArray[np.float64]:
         share = (pooled + 4 * wide) / (pooled.sum(axis=1, keepdims=True) + 4)
-        smoothed: NDArray[np.float64] = 0.995 * share + 0.005 * wide
+        smoothed: NDArray[np.float64] = (1 - UNSEEN) * share + UNSEEN * wide
         return smoothed
 
     spread = (counts * distance).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)

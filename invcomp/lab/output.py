@@ -42,7 +42,7 @@ def write_report(
 def write_figures(report: Report, folder: Path, prefix: str, keys: Sequence[str]) -> None:
     """Figures of some metrics as SVG files: effects if the report has them, else curves. Raises `OutputError`."""
     from invcomp.lab import plots
-    from invcomp.lab.svg import standalone
+    from invcomp.svg import standalone
 
     drawn = [r for r in report.results if not report.drawn or r.codec in report.drawn]
     for metric in report.metrics:

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from invcomp.lab.curves import pareto_front
 from invcomp.lab.results import Effect, Metric, Result
-from invcomp.lab.svg import BOTTOM, INK, STYLE, TOP, WIDTH, canvas, text_of, text_width
+from invcomp.svg import BOTTOM, INK, STYLE, TOP, WIDTH, canvas, text_of, text_width
 
 HEIGHT = 280
 LEFT = 42  # of the axes of a curve, for its ticks

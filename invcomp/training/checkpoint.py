@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +28,13 @@ class Checkpoint:
     networks: dict[str, Tensor]
     average: dict[str, Tensor]
     optimisers: list[dict[str, Any]]
+    before: list[dict[str, Any]] = field(default_factory=list)
+    """The runs that this one goes on from, oldest first: `image_size`, pictures `seen`, `seconds`."""
+
+    @property
+    def past(self) -> list[dict[str, Any]]:
+        """`before`, and this run."""
+        return [*self.before, {"image_size": self.config.image_size, "seen": self.seen, "seconds": self.seconds}]
 
     def save(self, folder: Path) -> None:
         with whole_file(folder / NAME) as file:
@@ -40,6 +47,7 @@ class Checkpoint:
                     "networks": self.networks,
                     "average": self.average,
                     "optimisers": self.optimisers,
+                    "before": self.before,
                 },
                 file,
             )
@@ -49,7 +57,7 @@ class Checkpoint:
         """Raises `DataError` if there is none or it is damaged."""
         path = folder / NAME
         if not path.is_file():
-            raise DataError(f"{folder} has no {NAME} to go on from; start without --resume or --grow")
+            raise DataError(f"{folder} has no {NAME} to go on from; start without --resume or --from")
         try:
             data = torch.load(path, map_location="cpu", weights_only=True)
             data["arch"] = Architecture.from_json(json.loads(data["arch"]))

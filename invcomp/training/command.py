@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,11 +20,12 @@ from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.info import CARD
 from invcomp.training.checkpoint import NAME, Checkpoint
-from invcomp.training.config import AUGMENTATIONS, GROWN, TrainingConfig
+from invcomp.training.config import AUGMENTATIONS, CONTINUED, TrainingConfig
 from invcomp.training.data import TrainingSet, load_others, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
-from invcomp.training.growth import check_growth
+from invcomp.training.growth import check_origin
 from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
+from invcomp.training.monitor import LOG
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
@@ -48,7 +50,7 @@ class Request:
     augmentation: str
     others: Path | None
     others_share: float | None
-    grow: Path | None
+    origin: Path | None
     compile_networks: bool
     name: str
     domain: str
@@ -79,13 +81,10 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
     choose_device(request.device)
     with processes(request.device) as process:
         quiet = say if process.first else lambda _: None
-        arch, config = planned(request, quiet)
+        origin = Checkpoint.load(request.origin) if request.origin and not request.resume else None
+        arch, config = planned(request, origin, quiet)
         if config.others and request.others is None:
             raise UsageError("this run mixes in other pictures: give them again with --others")
-        smaller = None
-        if request.grow and not request.resume:
-            smaller = Checkpoint.load(request.grow)
-            check_growth(arch, smaller.arch, request.grow)
         training_set = load(request, arch, config, process, quiet)
         held = min(MOST_HELD_OUT, max(1, int(len(training_set.pictures) * HELD_OUT_SHARE)))
         chosen = np.random.default_rng(0).permutation(len(training_set.pictures))
@@ -97,8 +96,10 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         run = Run(arch, config, process, request.compile_networks)
         if request.resume:
             run.restore(Checkpoint.load(request.output))
-        elif smaller:
-            run.grow_from(smaller)
+        elif request.origin and origin:
+            run.start_from(origin)
+            if (log := request.origin / LOG).is_file() and process.first:
+                shutil.copyfile(log, request.output / LOG)
         quiet(
             f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
             f"{run.seen:,} seen; generator {millions(run.networks.generator):.1f} M parameters, "
@@ -124,6 +125,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
                 "windows_of_other_pictures": 0 if others is None else len(others),
                 "seen": run.seen,
                 "seconds": run.seconds,
+                "before": run.before,
                 "hardware": hardware(process.device),
             },
             say,
@@ -132,8 +134,10 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         return True
 
 
-def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture, TrainingConfig]:
-    """Architecture and schedule: those of the checkpoint, or new ones."""
+def planned(
+    request: Request, origin: Checkpoint | None, say: Callable[[str], None]
+) -> tuple[Architecture, TrainingConfig]:
+    """Architecture and schedule: those of the checkpoint, or new ones; a new run starts with `origin`, if given."""
     output = request.output
     if request.resume:
         state = Checkpoint.load(output)
@@ -160,8 +164,9 @@ def planned(request: Request, say: Callable[[str], None]) -> tuple[Architecture,
     )
     arch = from_preset(request.preset, None if request.free_size else request.image_size)
     changes: dict[str, Any] = dict(AUGMENTATIONS[request.augmentation])
-    if request.grow:
-        changes |= {**GROWN, "opened": max(1, arch.levels - 1)}
+    if request.origin and origin:
+        check_origin(arch, origin.arch, request.origin)
+        changes |= {**CONTINUED, "opened": origin.arch.levels}
     config = replace(config, **changes)
     if request.distortion is not None:
         parse_loss(request.distortion)

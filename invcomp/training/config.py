@@ -9,8 +9,8 @@ AUGMENTATIONS: dict[str, dict[str, float]] = {
     "photographs": {"shift": 0.06, "zoom": 0.12, "degrees": 10.0, "colour": 0.2, "degraded": 0.12},
 }
 """What training pictures go through: as in the schedule below, or wide enough for photographs from drawn pictures."""
-GROWN: dict[str, float] = {"opening": 0.05, "rate_warmup": 0.0, "adversarial_start": 0.05, "rounding_start": 0.0}
-"""The schedule of a run that takes over the coarse levels of another."""
+CONTINUED: dict[str, float] = {"opening": 0.05, "rate_warmup": 0.0, "adversarial_start": 0.5, "rounding_start": 0.0}
+"""The schedule of a run that takes over the networks of another."""
 
 
 @dataclass(frozen=True)

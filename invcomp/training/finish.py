@@ -12,13 +12,14 @@ from torch import Tensor
 
 from invcomp.codec import exact
 from invcomp.entropy.coder import Symbols
-from invcomp.entropy.tables import LevelTables, draw, fit, histogram, ideal_bits, smallest_bound
+from invcomp.entropy.tables import LevelTables, fit, histogram, ideal_bits, smallest_bound
 from invcomp.errors import LossError
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
-from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.pictures import write_whole
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
+from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig
 from invcomp.training.monitor import decode_held_out
 from invcomp.training.step import Networks
@@ -141,17 +142,16 @@ def write_prior(
             term_means=means,
             rate_bytes=sizes,
             files=hashes,
-            training={"config": config.to_json(), "data": about.data, "limits": about.limits, **provenance},
+            training={
+                "config": config.to_json(),
+                "data": about.data,
+                "limits": about.limits,
+                "watts": watts(device),
+                **provenance,
+            },
             results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
         )
-        middle = networks.generator.arch.rates // 2
-        shapes = networks.generator.arch.latent_shapes(*y.shape[2:])
-        levels = [torch.from_numpy(level).float().to(device) for level in draw(tables, middle, 64, shapes, seed=0)]
-        rates = torch.full((64,), float(middle), device=device)
-        with torch.no_grad():
-            drawn = networks.generator(levels, rates)
-    write_whole(folder / "samples.png", png_bytes(grid([to_image(p) for p in drawn], columns=16)))
-    write_whole(folder / "README.md", card(info, networks).encode())
+        write_card(folder, info, networks, tables, y)
     write_whole(folder / CARD, info.to_json().encode())  # last: a folder without it is not a prior
     return info
 
@@ -160,45 +160,3 @@ def hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
-
-
-def card(info: PriorInfo, networks: Networks) -> str:
-    """The model card."""
-    arch, training = networks.generator.arch, info.training
-    config = training["config"]
-    size = f"{arch.image_size} x {arch.image_size} pixels" if arch.image_size else "any size"
-    millions = {
-        n: sum(p.numel() for p in m.parameters()) / 1e6
-        for n, m in (("generator", networks.generator), ("encoder", networks.encoder), ("critic", networks.critic))
-    }
-    rows = "\n".join(
-        f"| {rate} | {b:.0f} | {p:.2f} | {info.term_means['ssim'][rate]:.3f} |"
-        for rate, (b, p) in enumerate(zip(info.results["bytes"], info.results["psnr"], strict=True))
-    )
-    return f"""# Prior `{info.name}`: {info.domain}
-
-Pictures of {size}; prior id `{info.id[:16]}…`; licence: {info.licence}.
-Generator {millions["generator"]:.1f} M parameters,
-encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
-
-## Training
-
-- Data: {info.training["data"]}
-- {training["pictures"]:,} training pictures, {training["held_out"]} held out; {training["seen"]:,} pictures seen
-  ({training["seen"] / training["pictures"]:.1f} passes).
-- Hardware: {training["hardware"]}; {training["seconds"] / 3600:.2f} hours.
-- Loss: `{info.distortion}` + lambda * bits + {config["adversarial_weight"]} * adversarial
-  (relativistic, R1 and R2); the critic joins at {config["adversarial_start"]:.0%} of the run on.
-
-## Held-out pictures, encoder alone (0 steps of search), symbols rounded, integer tables
-
-| rate index | bytes | PSNR, dB | 1 - SSIM |
-|---|---|---|---|
-{rows}
-
-`samples.png` shows 64 pictures with all levels drawn from the tables.
-
-## What it cannot do
-
-{training["limits"]}
-"""

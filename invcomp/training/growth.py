@@ -1,4 +1,4 @@
-"""Runs that grow: one of twice the size starts with the levels of a finished one."""
+"""Runs that go on from a finished one, at the same size or, growing by a level, at twice the size."""
 
 from pathlib import Path
 
@@ -9,24 +9,32 @@ from invcomp.priors.architecture import Architecture
 from invcomp.training.checkpoint import Checkpoint
 from invcomp.training.step import Networks
 
+PER_LEVEL = ("widths", "latent_channels", "encoder_widths", "critic_widths")
 
-def check_growth(arch: Architecture, smaller: Architecture, folder: Path) -> None:
-    """Raises `UsageError` if a run of `arch` cannot start with the levels of the one in `folder`."""
-    lists = ("widths", "latent_channels", "encoder_widths", "critic_widths")
-    fits = arch.image_size is not None and smaller.image_size == arch.image_size // 2 and smaller.rates == arch.rates
-    if not fits or any(getattr(smaller, name) != getattr(arch, name)[:-1] for name in lists):
-        size = "any size" if smaller.image_size is None else f"{smaller.image_size} pixels"
+
+def check_origin(arch: Architecture, origin: Architecture, folder: Path) -> None:
+    """Raises `UsageError` if a run of `arch` cannot start with the networks of the one in `folder`."""
+    grows = (
+        arch.image_size is not None
+        and origin.image_size == arch.image_size // 2
+        and origin.rates == arch.rates
+        and all(getattr(origin, name) == getattr(arch, name)[:-1] for name in PER_LEVEL)
+    )
+    if origin != arch and not grows:
+        size = "any size" if origin.image_size is None else f"{origin.image_size} pixels"
         raise UsageError(
             f"{folder} holds a run for pictures of {size}: "
-            "a run grows from one of half its --image-size and of its --preset"
+            "a run starts with one of its own --image-size, or of half of it, and of its own --preset"
         )
 
 
-def take_levels(networks: Networks, smaller: Checkpoint) -> None:
-    """Start with the averaged networks and the critic of a smaller run; what is finer stays as it is."""
-    critic = {name.removeprefix("critic."): v for name, v in smaller.networks.items() if name.startswith("critic.")}
-    take_over(networks.coding, smaller.average)
-    take_over(networks.critic, {one_finer(name): value for name, value in critic.items()})
+def take_networks(networks: Networks, origin: Checkpoint) -> None:
+    """Start with the averaged networks and the critic of a run; a level that it lacks stays as it is."""
+    critic = {name.removeprefix("critic."): v for name, v in origin.networks.items() if name.startswith("critic.")}
+    if origin.arch.levels < networks.generator.arch.levels:
+        critic = {one_finer(name): value for name, value in critic.items()}
+    take_over(networks.coding, origin.average)
+    take_over(networks.critic, critic)
 
 
 def take_over(module: nn.Module, values: dict[str, Tensor]) -> None:

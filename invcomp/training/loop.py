@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from invcomp.training.augment import augment
 from invcomp.training.checkpoint import Average, Checkpoint, average_over_processes
 from invcomp.training.config import TrainingConfig
 from invcomp.training.degrade import degrade, draw_things
-from invcomp.training.growth import take_levels
+from invcomp.training.growth import take_networks
 from invcomp.training.monitor import append_log, evaluate, write_grids
 from invcomp.training.step import Distortion, Networks, critic_step, generator_step
 
@@ -109,10 +110,10 @@ class Run:
         torch.manual_seed(config.seed)
         self.arch, self.config, self.process = arch, config, process
         self.seen, self.seconds = 0, 0.0
+        self.before: list[dict[str, Any]] = []
         self.networks = Networks(arch).to(process.device).to(memory_format=torch.channels_last)
         self.average = Average(self.networks.coding)
         if compiled:
-            self.networks.critic.compile()
             for level in (*self.networks.generator.levels, *self.networks.encoder.levels):
                 level.compile()
         densities = list(self.networks.density.parameters())
@@ -145,20 +146,22 @@ class Run:
             self.networks.state_dict(),
             self.average.values,
             [self.generator_optimiser.state_dict(), self.critic_optimiser.state_dict()],
+            self.before,
         )
 
     def restore(self, state: Checkpoint) -> None:
-        self.seen, self.seconds = state.seen, state.seconds
+        self.seen, self.seconds, self.before = state.seen, state.seconds, state.before
         self.networks.load_state_dict(state.networks)
         for name, value in state.average.items():
             self.average.values[name].copy_(value)
         for optimiser, saved in zip((self.generator_optimiser, self.critic_optimiser), state.optimisers, strict=True):
             optimiser.load_state_dict(saved)
 
-    def grow_from(self, smaller: Checkpoint) -> None:
-        """Start with the levels of a run that `check_growth` allows; what is finer starts anew."""
-        take_levels(self.networks, smaller)
+    def start_from(self, origin: Checkpoint) -> None:
+        """Start with the networks of a run that `check_origin` allows; a level that it lacks starts anew."""
+        take_networks(self.networks, origin)
         self.average = Average(self.networks.coding)
+        self.before = origin.past
 
     def averaged(self) -> Networks:
         """Networks with averaged weights, for judging and for keeping."""
@@ -275,7 +278,14 @@ def train(
         means = {key: value / max(1, steps) for key, value in sums.items()}
         append_log(
             folder,
-            {"seen": run.seen, "seconds": run.seconds, **means, "held_out": [asdict(f) for f in figures]},
+            {
+                "image_size": config.image_size,
+                "before": sum(past["seen"] for past in run.before),
+                "seen": run.seen,
+                "seconds": run.seconds,
+                **means,
+                "held_out": [asdict(f) for f in figures],
+            },
         )
 
     with stop.listening():

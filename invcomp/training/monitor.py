@@ -12,6 +12,8 @@ from torch import Tensor
 from invcomp.pictures import grid, png_bytes, to_image, write_whole
 from invcomp.training.step import Networks
 
+LOG = "log.jsonl"
+
 
 @dataclass(frozen=True)
 class RateFigures:
@@ -86,5 +88,5 @@ def write_grids(networks: Networks, pictures: Tensor, folder: Path, opened: int 
 
 
 def append_log(folder: Path, entry: dict[str, Any]) -> None:
-    with (folder / "log.jsonl").open("a") as file:
+    with (folder / LOG).open("a") as file:
         file.write(json.dumps(entry) + "\n")

@@ -1,0 +1,176 @@
+"""The model card of a prior: its text, pictures that show what it can and cannot do, and the curve of its training."""
+
+import json
+import math
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
+from torch import Tensor
+
+from invcomp.entropy.tables import LevelTables, draw
+from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.priors.generator import Generator
+from invcomp.priors.info import PriorInfo
+from invcomp.svg import STYLE, canvas, standalone, text_of
+from invcomp.training.monitor import LOG, decode_held_out
+from invcomp.training.step import Networks
+
+SAMPLES, CUTS, WORST, CURVE = "samples.png", "cuts.png", "worst.png", "curve.svg"
+SHOWN = 8  # pictures a row of the cuts and of the worst
+CURVE_BYTES = ((400, "#009E73"), (200, "#D55E00"), (100, "#1C82C4"))  # where the curve is read off, and its colours
+WATTS_PER_THREAD, WATTS_PER_GPU = 15, 700  # assumed for the estimate of energy
+
+
+def watts(device: torch.device) -> int:
+    """The power that the estimate of energy assumes, in W."""
+    return WATTS_PER_GPU if device.type == "cuda" else WATTS_PER_THREAD * torch.get_num_threads()
+
+
+def write_card(
+    folder: Path, info: PriorInfo, networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor
+) -> None:
+    """`README.md` and its pictures; `held_out` is (N, 3, S, S) in [0, 1]."""
+    middle = networks.generator.arch.rates // 2
+    pictures = {
+        SAMPLES: samples(networks.generator, tables, middle, held_out),
+        CUTS: cuts(networks, tables, middle, held_out[:SHOWN]),
+        WORST: worst(networks, middle, held_out),
+    }
+    for name, picture in pictures.items():
+        write_whole(folder / name, png_bytes(picture))
+    curve = training_curve(folder / LOG)
+    if curve:
+        write_whole(folder / CURVE, curve.encode())
+    write_whole(folder / "README.md", card(info, networks, middle, bool(curve)).encode())
+
+
+def drawn(tables: tuple[LevelTables, ...], rate: int, like: Tensor, n: int, generator: Generator) -> list[Tensor]:
+    """Residuals of `n` pictures of the size of `like`, every level drawn from its table."""
+    shapes = generator.arch.latent_shapes(*like.shape[2:])
+    return [torch.from_numpy(level).float().to(like.device) for level in draw(tables, rate, n, shapes, seed=0)]
+
+
+@torch.no_grad()
+def samples(generator: Generator, tables: tuple[LevelTables, ...], rate: int, like: Tensor) -> Image.Image:
+    """64 pictures with all levels drawn."""
+    rates = torch.full((64,), float(rate), device=like.device)
+    return grid([to_image(p) for p in generator(drawn(tables, rate, like, 64, generator), rates)], columns=16)
+
+
+@torch.no_grad()
+def cuts(networks: Networks, tables: tuple[LevelTables, ...], rate: int, pictures: Tensor) -> Image.Image:
+    """A row for every number of coarse levels kept, from one to all, the finer ones drawn; below them the originals."""
+    n = len(pictures)
+    coded, _ = decode_held_out(networks, pictures, rate)
+    free = drawn(tables, rate, pictures, n, networks.generator)
+    rates = torch.full((n,), float(rate), device=pictures.device)
+    rows = [networks.generator([*coded[:kept], *free[kept:]], rates) for kept in range(1, len(coded) + 1)]
+    return grid([to_image(p) for row in (*rows, pictures) for p in row], columns=n)
+
+
+@torch.no_grad()
+def worst(networks: Networks, rate: int, pictures: Tensor) -> Image.Image:
+    """The pictures that lose most, worst first, above what is decoded of them."""
+    _, decoded = decode_held_out(networks, pictures, rate)
+    order = (decoded - pictures).square().mean(dim=(1, 2, 3)).argsort(descending=True)[:SHOWN]
+    return grid([to_image(p) for row in (pictures[order], decoded[order]) for p in row], columns=len(order))
+
+
+def psnr_at(figures: list[dict[str, Any]], size: float) -> float:
+    """Held-out PSNR, dB, at a mean size in bytes, between rate indices linear in log bytes; NaN outside of them."""
+    pairs = np.array(sorted((math.log(max(f["bytes"], 1.0)), f["psnr"]) for f in figures))
+    return float(np.interp(math.log(size), pairs[:, 0], pairs[:, 1], left=math.nan, right=math.nan))
+
+
+def training_curve(log: Path) -> str:
+    """Held-out PSNR at three sizes against pictures seen, over a run and those before it, as SVG; empty without any."""
+    entries = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    entries = [entry for entry in entries if "before" in entry]  # older logs do not say
+    parts = [list(part) for _, part in groupby(entries, lambda entry: entry["image_size"])]
+    values = [psnr_at(entry["held_out"], size) for entry in entries for size, _ in CURVE_BYTES]
+    if len(entries) < 2 or all(math.isnan(value) for value in values):
+        return ""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = canvas("Held-out PSNR, dB", "encoder alone, at three mean sizes", 260, 42, 52)
+        for part in parts:
+            seen = [entry["before"] + entry["seen"] for entry in part]
+            for size, colour in CURVE_BYTES:
+                curve = [psnr_at(entry["held_out"], size) for entry in part]
+                axes.plot(seen, curve, "o-", color=colour, markersize=3, linewidth=1.3)
+                if part is parts[-1] and math.isfinite(curve[-1]):
+                    place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": colour}
+                    axes.annotate(f"{size} B", (seen[-1], curve[-1]), (6, 0), **place)
+            side = f"{part[0]['image_size']} x {part[0]['image_size']}"
+            axes.annotate(side, (seen[0], 1), (2, -4), ("data", "axes fraction"), "offset points", va="top")
+        axes.set_xlabel("pictures seen")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.grid(True)
+        return standalone(text_of(figure, "training", "held-out PSNR at 100, 200 and 400 bytes against pictures seen"))
+
+
+def card(info: PriorInfo, networks: Networks, rate: int, curve: bool) -> str:
+    """The text; `rate` is the index that the pictures show."""
+    arch, training = networks.generator.arch, info.training
+    config = training["config"]
+    size = f"{arch.image_size} x {arch.image_size} pixels" if arch.image_size else "any size"
+    millions = {
+        n: sum(p.numel() for p in m.parameters()) / 1e6
+        for n, m in (("generator", networks.generator), ("encoder", networks.encoder), ("critic", networks.critic))
+    }
+    rows = "\n".join(
+        f"| {index} | {b:.0f} | {p:.2f} | {info.term_means['ssim'][index]:.3f} |"
+        for index, (b, p) in enumerate(zip(info.results["bytes"], info.results["psnr"], strict=True))
+    )
+    before = "".join(
+        f"\n- Before that, at {past['image_size']} pixels: {past['seen']:,} seen, {past['seconds'] / 3600:.2f} hours."
+        for past in training["before"]
+    )
+    hours = sum(past["seconds"] for past in (*training["before"], training)) / 3600
+    watts = training["watts"]
+    pictures = [
+        (SAMPLES, "64 pictures with all levels drawn from the tables"),
+        (
+            CUTS,
+            "only the first level kept, the first two, …, and the finer ones drawn; last the originals",
+        ),
+        (WORST, "the held-out pictures that lose most, and below them what is decoded of them"),
+        *([(CURVE, "held-out PSNR while it was trained")] if curve else []),
+    ]
+    return f"""# Prior `{info.name}`: {info.domain}
+
+Pictures of {size}; prior id `{info.id[:16]}…`; licence: {info.licence}.
+Generator {millions["generator"]:.1f} M parameters,
+encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
+
+## Training
+
+- Data: {training["data"]}
+- {training["pictures"]:,} training pictures, {training["held_out"]} held out; {training["seen"]:,} pictures seen
+  ({training["seen"] / training["pictures"]:.1f} passes).{before}
+- Hardware: {training["hardware"]}; {training["seconds"] / 3600:.2f} hours.
+- Energy: about {hours * watts / 1000:.2f} kWh, an estimate: {hours:.2f} hours in all at an assumed {watts} W.
+- Loss: `{info.distortion}` + lambda * bits + {config["adversarial_weight"]} * adversarial
+  (relativistic, R1 and R2); the critic joins at {config["adversarial_start"]:.0%} of the run on.
+
+## Held-out pictures, encoder alone (0 steps of search), symbols rounded, integer tables
+
+| rate index | bytes | PSNR, dB | 1 - SSIM |
+|---|---|---|---|
+{rows}
+
+At rate index {rate}:
+
+{chr(10).join(f"- `{name}`: {what}" for name, what in pictures)}
+
+## What it cannot do
+
+{training["limits"]}
+"""
