@@ -120,6 +120,16 @@ def test_fitted_tables_come_close_to_the_entropy() -> None:
     assert entropy <= spent <= 1.02 * entropy
 
 
+def test_what_is_always_zero_costs_next_to_nothing() -> None:
+    """Thousands of symbols at the finest level are zero at small sizes: together they may take a byte, not ten."""
+    histograms = np.zeros((1, 1, 2, 2, 21), dtype=np.int64)
+    histograms[..., 10] = 2000
+    tables = fit(histograms)
+    zero = ideal_bits([tables], [np.zeros((1, 2, 2), dtype=np.int32)], rate=0)[0] / 4
+    assert 8192 * zero < 16
+    assert tables.lengths().max() <= 16
+
+
 def test_frequencies_are_positive_and_sum_to_sixteen_bits() -> None:
     table = fit(np.zeros((2, 3, 4, 4, 9), dtype=np.int64))
     assert (table.frequencies() >= 1).all()
