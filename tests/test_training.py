@@ -31,7 +31,8 @@ from invcomp.training.config import TrainingConfig
 from invcomp.training.data import WINDOWS, load_others, load_training_set
 from invcomp.training.degrade import blur, cover, degrade, draw_things, grey, jpeg, noise
 from invcomp.training.density import Density
-from invcomp.training.loop import WITHOUT_LPIPS, Process, Run, batches, choose_distortion
+from invcomp.training.loop import WITHOUT_LPIPS, Run, batches, choose_distortion
+from invcomp.training.processes import Process
 from tests.conftest import CRITIC_ONLY, request, windows
 
 SILENT = lambda _: None  # noqa: E731
@@ -388,8 +389,7 @@ def test_gradients_are_averaged_over_processes(tmp_path: Path) -> None:
     script = tmp_path / "average.py"
     script.write_text(
         "import torch\n"
-        "from invcomp.training.checkpoint import average_over_processes\n"
-        "from invcomp.training.loop import processes\n"
+        "from invcomp.training.processes import average_over_processes, processes\n"
         "with processes('cpu') as process:\n"
         "    weight = torch.nn.Parameter(torch.zeros(3))\n"
         "    weight.grad = torch.full((3,), 1.0 + 2 * process.rank)\n"

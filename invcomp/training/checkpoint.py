@@ -1,7 +1,6 @@
 """Checkpoints: everything a run needs to continue, written whole or not at all."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -77,18 +76,3 @@ class Average:
     def update(self, module: nn.Module, decay: float) -> None:
         current = module.state_dict()
         torch._foreach_lerp_(list(self.values.values()), [current[k] for k in self.values], 1 - decay)
-
-
-@torch.no_grad()
-def average_over_processes(parameters: Iterable[nn.Parameter], world: int) -> None:
-    """Distributed data parallel by hand: every process ends with the mean gradient."""
-    if world == 1:
-        return
-    present = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in present])
-    torch.distributed.all_reduce(flat)
-    flat /= world
-    offset = 0
-    for gradient in present:
-        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
-        offset += gradient.numel()

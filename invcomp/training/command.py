@@ -24,8 +24,9 @@ from invcomp.training.config import AUGMENTATIONS, CONTINUED, TrainingConfig
 from invcomp.training.data import TrainingSet, load_others, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
 from invcomp.training.growth import check_origin
-from invcomp.training.loop import Process, Run, StepReport, choose_distortion, processes, train
+from invcomp.training.loop import Run, StepReport, choose_distortion, train
 from invcomp.training.monitor import LOG
+from invcomp.training.processes import Process, processes
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128

@@ -1,13 +1,9 @@
 """The training loop: pictures in, checkpoints and networks out."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -20,47 +16,17 @@ from invcomp.inversion.lpips import enlargement
 from invcomp.memory import keep_freed_memory
 from invcomp.priors.architecture import Architecture
 from invcomp.training.augment import augment
-from invcomp.training.checkpoint import Average, Checkpoint, average_over_processes
+from invcomp.training.checkpoint import Average, Checkpoint
 from invcomp.training.config import TrainingConfig
 from invcomp.training.degrade import degrade, draw_things
 from invcomp.training.growth import take_networks
 from invcomp.training.monitor import append_log, evaluate, write_grids
+from invcomp.training.processes import Process, Stop, asked, average_over_processes
 from invcomp.training.step import Distortion, Networks, critic_step, generator_step
 
 WITHOUT_LPIPS = "100*mse + 0.1*critic"
 CROP = 5 / 8  # side of the crop that network terms of the distortion see, as a share of the picture's
 HELD_OUT = 128
-
-
-@dataclass(frozen=True)
-class Process:
-    """This process among those of `torchrun`; alone, number 0 of 1."""
-
-    rank: int
-    world: int
-    device: torch.device
-
-    @property
-    def first(self) -> bool:
-        return self.rank == 0
-
-
-@contextmanager
-def processes(device: str) -> Iterator[Process]:
-    """Join the processes started by `torchrun`, if any. `device`: auto, cpu, cuda, cuda:N."""
-    world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and world > 1:
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    if world == 1:
-        yield Process(0, 1, torch.device(device))
-        return
-    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    try:
-        yield Process(rank, world, torch.device(device))
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 @dataclass(frozen=True)
@@ -204,25 +170,6 @@ class Run:
         return figures
 
 
-class Stop:
-    """Becomes true on Ctrl-C or SIGTERM, so that the run ends with a checkpoint."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        before = {kind: signal.signal(kind, self.ask) for kind in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
-
-
 def batches(
     pictures: np.ndarray, others: np.ndarray | None, config: TrainingConfig, process: Process, seen: int
 ) -> Iterator[Tensor]:
@@ -305,12 +252,3 @@ def train(
         if process.first:
             judge()
     return run.seen >= total
-
-
-def asked(stop: Stop, process: Process) -> bool:
-    """Whether any process was asked to stop."""
-    if process.world == 1:
-        return stop.asked
-    flag = torch.tensor(float(stop.asked), device=process.device)
-    torch.distributed.all_reduce(flag)
-    return bool(flag > 0)
