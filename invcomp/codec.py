@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from invcomp import container
 from invcomp.container import Container
 from invcomp.entropy import coder
-from invcomp.entropy.coder import Payload, Symbols
-from invcomp.entropy.tables import draw, ideal_bits
+from invcomp.entropy.chain import Symbols, draw, ideal_bits
+from invcomp.entropy.coder import Payload
 from invcomp.errors import FormatError, ImageError, LossError, UsageError
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.optimise import Schedule, Search, check

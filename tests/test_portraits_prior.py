@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from invcomp.cli import app
 from invcomp.codec import Codec, exact
-from invcomp.entropy.tables import LevelTables, draw, integer_frequencies
+from invcomp.entropy.chain import draw
+from invcomp.entropy.tables import LevelTables, integer_frequencies
 from invcomp.errors import (
     FormatError,
     LossError,

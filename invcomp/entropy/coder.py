@@ -11,11 +11,11 @@ import numpy as np
 from constriction import stream
 from numpy.typing import NDArray
 
+from invcomp.entropy import chain
+from invcomp.entropy.chain import Symbols
+from invcomp.entropy.contexts import Integers
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import FormatError
-
-Symbols = list[NDArray[np.int32]]
-"""Integer symbols of every level, (C, H, W), coarse to fine."""
 
 CHUNK = 1 << 16  # symbols coded by one call
 WORD = 4  # bytes of a word of the range coder
@@ -36,22 +36,44 @@ def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Se
     """
     encoder = stream.queue.RangeEncoder()
     model = stream.model.Categorical(perfect=False)
-    for table, level, present in zip(tables, symbols, coded, strict=True):
+    found = chain.rows(tables, symbols, rate)
+    known = []  # symbols and the tables that code them, as a decoder meets them: contexts need not be made again
+    for table, level, rows, present in zip(tables, symbols, found, coded, strict=True):
         if present:
-            rows = table.chosen(rate, level.shape).ravel()
+            values, order = chain.in_order(table, level + table.bound), chain.in_order(table, rows)
             frequencies = table.frequencies().astype(np.float64)
-            for part in chunks(len(rows)):
-                encoder.encode(level.ravel()[part] + table.bound, model, frequencies[rows[part]])
+            for part in chunks(level.size):
+                encoder.encode(values[part], model, frequencies[order[part]])
+            known.append((frequencies, values, order))
     sealed = encoder.get_compressed().astype(">u4").tobytes()
-    shapes = [level.shape for level in symbols]
 
     def decodes(payload: Payload) -> bool:
+        reader = Reader(payload)
         try:
-            return same(decode(tables, payload, shapes, rate, coded), symbols)
+            return all(np.array_equal(reader.take(frequencies, order), values) for frequencies, values, order in known)
         except FormatError:
             return False
 
     return shortest(sealed, decodes)
+
+
+class Reader:
+    """A payload being decoded. Raises `FormatError` for the few bit strings that lie in the gaps that the coder's
+    rounding leaves and stand for no symbol."""
+
+    def __init__(self, payload: Payload) -> None:
+        padded = payload.data + bytes([payload.tail << 6])
+        padded += bytes(-len(padded) % WORD)
+        self.decoder = stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
+        self.model = stream.model.Categorical(perfect=False)
+
+    def take(self, frequencies: NDArray[np.float64], rows: Integers) -> Integers:
+        """The next symbols, counted from the table's first, coded with the tables `rows` (n,)."""
+        try:
+            parts = [self.decoder.decode(self.model, frequencies[rows[part]]) for part in chunks(len(rows))]
+        except AssertionError:
+            raise FormatError("the payload stands for no symbols; get the file again") from None
+        return np.concatenate(parts).astype(np.int64)
 
 
 def decode(
@@ -61,37 +83,19 @@ def decode(
     rate: int,
     coded: Sequence[bool],
 ) -> Symbols:
-    """The symbols of a payload. Any bytes give symbols within the tables' bounds, or a `FormatError`.
+    """The symbols of a payload. Any bytes give symbols within the tables' bounds, or a `FormatError`."""
+    reader = Reader(payload)
+    frequencies = [table.frequencies().astype(np.float64) for table in tables]
 
-    A few bit strings lie in the gaps that the coder's rounding leaves and stand for no symbol.
-    """
-    padded = payload.data + bytes([payload.tail << 6])
-    padded += bytes(-len(padded) % WORD)
-    decoder = stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))
-    model = stream.model.Categorical(perfect=False)
-    symbols = []
-    for table, shape, present in zip(tables, shapes, coded, strict=True):
-        if present:
-            rows = table.chosen(rate, shape).ravel()
-            frequencies = table.frequencies().astype(np.float64)
-            try:
-                parts = [decoder.decode(model, frequencies[rows[part]]) for part in chunks(len(rows))]
-            except AssertionError:
-                raise FormatError("the payload stands for no symbols; get the file again") from None
-            found = np.concatenate(parts)
-            symbols.append((found - table.bound).astype(np.int32).reshape(shape))
-        else:
-            symbols.append(np.zeros(shape, dtype=np.int32))
-    return symbols
+    def take(level: int, rows: Integers) -> Integers:
+        return reader.take(frequencies[level], rows.ravel()).reshape(rows.shape) - tables[level].bound
+
+    return [level[0] for level in chain.unfold(tables, shapes, rate, 1, take, coded)]
 
 
 def chunks(count: int) -> list[slice]:
     """Slices of at most `CHUNK` symbols, so that the frequencies of a large picture are not all in memory at once."""
     return [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
-
-
-def same(left: Symbols, right: Symbols) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
 def shortest(sealed: bytes, decodes: Callable[[Payload], bool]) -> list[Payload]:

@@ -101,7 +101,8 @@ class Search:
 
     def bits(self, values: list[Tensor]) -> Tensor:
         """Code lengths (N,) of continuous symbols."""
-        levels = [self.lengths.bits(level, value).sum(dim=(1, 2, 3)) for level, value in enumerate(values)]
+        by_level = enumerate(zip(values, self.lengths.tables(values), strict=True))
+        levels = [self.lengths.bits(level, value, tables).sum(dim=(1, 2, 3)) for level, (value, tables) in by_level]
         return torch.stack(levels).sum(dim=0)
 
     def distortion(self, symbols: list[Tensor]) -> Tensor:

@@ -119,10 +119,11 @@ def look(search: Search, symbols: list[Tensor]) -> State:
 def predict(search: Search, state: State, bend: Tensor) -> tuple[Tensor, Tensor]:
     """The predicted change of the objective by the better move of every symbol, and its direction; (N, symbols)."""
     weight = search.rate_weight.view(-1, 1, 1, 1)
+    tables = search.lengths.tables(state.symbols)
     promises, directions = [], []
     for level, (symbols, gradient) in enumerate(zip(state.symbols, state.gradients, strict=True)):
-        up = gradient + weight * search.lengths.change(level, symbols, 1)
-        down = weight * search.lengths.change(level, symbols, -1) - gradient
+        up = gradient + weight * search.lengths.change(level, symbols, tables[level], 1)
+        down = weight * search.lengths.change(level, symbols, tables[level], -1) - gradient
         promises.append(torch.minimum(up, down))
         directions.append(torch.where(up < down, 1.0, -1.0))
     return flat(promises) + bend, flat(directions)

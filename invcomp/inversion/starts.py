@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.entropy.tables import LevelTables, draw
+from invcomp.entropy.chain import draw
+from invcomp.entropy.tables import LevelTables
 from invcomp.errors import UsageError
 from invcomp.inversion.optimise import Schedule, Search
 

@@ -19,7 +19,7 @@ from safetensors.numpy import save as save_tensors
 
 from invcomp import container
 from invcomp.container import Container
-from invcomp.entropy import coder, tables
+from invcomp.entropy import coder, fitting
 from invcomp.entropy.coder import Payload
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import DataError, PriorError
@@ -158,7 +158,7 @@ def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
         mean.numpy().reshape(shape).astype(np.float32),
         stored.reshape(len(stored), *shape),
         scales.astype(np.float32),
-        tables.fit(np.stack([tables.histogram(s, BOUND, aligned=True) for s in symbols]), bank=BANK),
+        fitting.fit(np.stack([fitting.histogram(s, BOUND, aligned=True) for s in symbols]), bank=BANK),
         count,
     )
 

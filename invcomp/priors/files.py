@@ -13,7 +13,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from invcomp.entropy.contexts import Context
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import PriorError
 from invcomp.pictures import write_whole
@@ -40,6 +41,7 @@ GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "cr
 MAPPING = "mapping.safetensors"
 AnyArchitecture = Architecture | PortraitArchitecture
 AnyGenerator = Generator | PortraitGenerator
+CONTEXT = [field.name for field in fields(Context)]
 MAX_FILE = 1 << 30
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -96,7 +98,7 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
         arch = read_architecture(json.loads(metadata["architecture"]))
     except (KeyError, ValueError, TypeError) as error:
         raise PriorError(f"{path} is damaged: its architecture cannot be read ({error}); get the prior again") from None
-    tables = tuple(read_tables(tensors, arch, level, path) for level in range(arch.levels))
+    tables = read_tables(tensors, arch, path)
     if len(info.lambdas) != arch.rates or len(info.rate_bytes) != arch.rates:
         raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
     weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
@@ -117,18 +119,29 @@ def outlined(arch: AnyArchitecture) -> AnyGenerator:
     return Generator(arch) if isinstance(arch, Architecture) else PortraitGenerator(arch)
 
 
-def read_tables(tensors: Mapping[str, NDArray[Any]], arch: AnyArchitecture, level: int, path: Path) -> LevelTables:
-    """The tables of one level, checked."""
-    try:
-        tables = LevelTables(tensors[f"tables.{level}.cumulative"], tensors[f"tables.{level}.index"])
-    except KeyError:
-        raise PriorError(f"{path} is damaged: the tables of level {level} are missing; get the prior again") from None
-    problem = tables.problem()
-    if not problem and tables.index.shape != (arch.rates, *arch.table_shapes()[level]):
-        problem = "the index has a wrong shape"
-    if problem:
-        raise PriorError(f"{path} is damaged: level {level}: {problem}; get the prior again")
-    return tables
+def read_tables(tensors: Mapping[str, NDArray[Any]], arch: AnyArchitecture, path: Path) -> tuple[LevelTables, ...]:
+    """The tables of every level, coarse to fine, checked."""
+    found: list[LevelTables] = []
+    coarser = 0  # channels of the level above that contexts look at
+    for level in range(arch.levels):
+        start = f"tables.{level}."
+        rule = {name: tensors[key] for name in CONTEXT if (key := f"{start}context.{name}") in tensors}
+        try:
+            tables = LevelTables(
+                tensors[start + "cumulative"],
+                tensors[start + "index"],
+                Context(**rule) if rule else None,
+            )
+        except (KeyError, TypeError):
+            raise PriorError(f"{path} is damaged: tables of level {level} are missing; get the prior again") from None
+        problem = tables.problem(coarser)
+        if not problem and tables.index.shape != (arch.rates, *arch.table_shapes()[level]):
+            problem = "the index has a wrong shape"
+        if problem:
+            raise PriorError(f"{path} is damaged: level {level}: {problem}; get the prior again")
+        coarser = tables.index.shape[1] if tables.context else 0
+        found.append(tables)
+    return tuple(found)
 
 
 def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
@@ -192,6 +205,9 @@ def write_networks(
     for level, table in enumerate(tables):
         tensors[f"tables.{level}.cumulative"] = np.ascontiguousarray(table.cumulative)
         tensors[f"tables.{level}.index"] = np.ascontiguousarray(table.index)
+        if table.context is not None:
+            for name in CONTEXT:
+                tensors[f"tables.{level}.context.{name}"] = np.ascontiguousarray(getattr(table.context, name))
     metadata = {"architecture": json.dumps(generator.arch.to_json())}
     contents = {GENERATOR: safetensors.numpy.save(tensors, metadata=metadata)}
     contents |= {name: safetensors.numpy.save(half(network)) for name, network in others.items()}

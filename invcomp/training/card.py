@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from invcomp.entropy.tables import LevelTables, draw
+from invcomp.entropy.chain import draw
+from invcomp.entropy.tables import LevelTables
 from invcomp.pictures import grid, png_bytes, to_image, write_whole
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import PriorInfo

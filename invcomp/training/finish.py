@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from invcomp.codec import exact
-from invcomp.entropy.coder import Symbols
-from invcomp.entropy.tables import LevelTables, fit, histogram, ideal_bits, smallest_bound
+from invcomp.entropy.chain import Symbols, ideal_bits
+from invcomp.entropy.fitting import fit, fit_contexts, histogram, smallest_bound
+from invcomp.entropy.tables import LevelTables
 from invcomp.errors import LossError
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.pictures import write_whole
@@ -61,7 +62,8 @@ def fit_tables(
     for level in range(arch.levels):
         bound = max(smallest_bound(rate[level]) for rate in by_rate)
         tables.append(fit(np.stack([histogram(rate[level], bound, aligned) for rate in by_rate])))
-    return tuple(tables)
+    say("contexts")
+    return tuple(fit_contexts(tables, by_rate))
 
 
 def clamped(symbols: list[Tensor], tables: tuple[LevelTables, ...], picture: int) -> Symbols:

@@ -121,7 +121,7 @@ def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], Portra
         raise PriorError(f"{path.parent} is damaged; install invcomp again") from None
     if synthesis.shape != arch.shape:
         raise PriorError(f"{OTHER}: run `pip install --force-reinstall --no-deps {WHEEL}`")
-    tables = tuple(read_tables(tensors, arch, level, path) for level in range(arch.levels))
+    tables = read_tables(tensors, arch, path)
     generator = PortraitGenerator(arch)
     state = generator.state_dict()
     state |= {NETWORK + name: value for name, value in synthesis.state_dict().items()}
