@@ -17,6 +17,10 @@ from invcomp.training.augment import augment_for_critic
 from invcomp.training.config import TrainingConfig
 from invcomp.training.density import Density
 
+BALANCE = 0.35
+"""Power of lambda by which losses are divided. With 0.5 the last rate index of a trained prior pulls twice as hard as
+the first; this leans to small files."""
+
 
 class Networks(nn.Module):
     """All that is trained. `coding` is what compression needs and what is averaged over time."""
@@ -115,7 +119,7 @@ def generator_step(
         ]
         distances = distortion(decoded, pictures)
         # low lambdas have small losses: the weight lets every rate pull about equally
-        balance = (config.log_lambda(0.5) - log_lambda).mul(0.5).exp()
+        balance = (config.log_lambda(0.5) - log_lambda).mul(BALANCE).exp()
         loss = (balance * (rate_weight * torch.stack(bits).sum(dim=0) + distances)).mean()
         figures = {"distortion": distances.mean().detach(), "bytes": torch.stack(bits).sum(dim=0).mean().detach() / 8}
         figures |= {f"bytes_level{level}": b.mean().detach() / 8 for level, b in enumerate(bits)}
