@@ -141,7 +141,12 @@ def compress(
     inputs: Inputs,
     output: Output = None,
     prior: PriorName = "faces",
-    quality: Annotated[float, typer.Option(help="0 to 100: 0 gives the smallest files.")] = 36.0,
+    quality: Annotated[
+        float | None, typer.Option(help="0 to 100: 0 gives the smallest files.", show_default="36")
+    ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(help="In place of a quality: no file is larger.", show_default="no limit")
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of the search; 0 is its start alone.")] = 500,
     loss: Annotated[
         str | None,
@@ -191,7 +196,7 @@ def compress(
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         from invcomp.codec import Codec, check_arguments
 
-        check_arguments(quality, steps, loss, relaxation, start)
+        check_arguments(quality, steps, loss, relaxation, start, max_bytes)
         if align is not None:
             from invcomp.faces import FaceFinder, cut
 
@@ -209,6 +214,8 @@ def compress(
                 picture = read_picture(read_input(job), job.name)
                 if align is None:
                     codec.check_size(*picture.image.size)
+                    if max_bytes is not None:
+                        codec.check_budget(max_bytes, picture.image.size)
                     return [(job, Piece(picture.image, picture.notes), entry)]
                 faces = cut(picture.image, finder, codec.crop_side)
                 entry["faces"] = len(faces)
@@ -225,6 +232,8 @@ def compress(
                 piece = Piece(face.image, picture.notes, face.placement if align == "paste" else None)
                 try:
                     targets.check(part.target)
+                    if max_bytes is not None:
+                        codec.check_budget(max_bytes, piece.image.size, piece.placement)
                     taken.append((part, piece, entry))
                 except InvcompError as error:
                     taken.append((part, None, entry | {"error": about(part, error)}))
@@ -240,6 +249,7 @@ def compress(
                 results = codec.compress_batch(
                     [piece.image for _, piece, _ in ready],
                     quality=quality,
+                    max_bytes=max_bytes,
                     steps=steps,
                     loss=loss,
                     relaxation=relaxation,

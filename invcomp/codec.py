@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -45,6 +46,8 @@ MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
+TERMINATION_BITS = 6.4  # that a payload has more than its symbols' ideal code length, at most
+SEARCH_GAIN = 1.1  # bits of the encoder's guess for one that a search leaves
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class Codec:
         self,
         image: Image.Image,
         *,
-        quality: float = DEFAULT_QUALITY,
+        quality: float | None = None,
+        max_bytes: int | None = None,
         steps: int = 500,
         loss: str | None = None,
         relaxation: str = Schedule.relaxation,
@@ -114,6 +118,7 @@ class Codec:
         (result,) = self.compress_batch(
             [image],
             quality=quality,
+            max_bytes=max_bytes,
             steps=steps,
             loss=loss,
             relaxation=relaxation,
@@ -128,7 +133,8 @@ class Codec:
         self,
         images: Sequence[Image.Image],
         *,
-        quality: float = DEFAULT_QUALITY,
+        quality: float | None = None,
+        max_bytes: int | None = None,
         steps: int = 500,
         loss: str | None = None,
         relaxation: str = Schedule.relaxation,
@@ -141,16 +147,17 @@ class Codec:
     ) -> list[Compressed]:
         """Pictures of any size and mode → files, inverted together in batches.
 
-        `quality` in [0, 100] sets lambda: 0 gives the smallest files. `steps` of the search; 0 is the encoder alone.
+        `quality` in [0, 100] sets lambda: 0 gives the smallest files, 36 is the default. `max_bytes` in its place: no
+        file is larger, and lambda is adapted so that the bytes are used. `steps` of the search; 0 is the encoder alone.
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that the prior was trained
         with, for which it carries all that is needed. `start` of the search: `encoder` (the default if the prior has
         one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation` of rounding
         (`invcomp.inversion.relaxations`). `levels`: how many of the coarsest latent levels are used, by default all.
         `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
-        `ImageError` for a picture that is too large.
+        `ImageError` for a picture that is too large, or that no file of `max_bytes` holds.
         """
-        check_arguments(quality, steps, loss, relaxation, start)
+        check_arguments(quality, steps, loss, relaxation, start, max_bytes)
         self._check_levels(levels)
         has_encoder = self.prior.encoder is not None
         start = choose_start(start, has_encoder, self.prior.info.name)
@@ -161,6 +168,9 @@ class Codec:
         for picture in pictures:
             self.check_size(*picture.size)
         places = list(placements) if placements is not None else [None] * len(pictures)
+        if max_bytes is not None:
+            for picture, place in zip(pictures, places, strict=True):
+                self.check_budget(max_bytes, picture.size, place)
         groups: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
@@ -173,7 +183,8 @@ class Codec:
                 found = self._compress(
                     [pictures[i] for i in batch],
                     [places[i] for i in batch],
-                    quality,
+                    quality if quality is not None else DEFAULT_QUALITY,
+                    max_bytes,
                     loss or self.prior.info.distortion,
                     schedule,
                     start,
@@ -188,6 +199,7 @@ class Codec:
         pictures: list[Image.Image],
         placements: list[Placement | None],
         quality: float,
+        max_bytes: int | None,
         expression: str,
         schedule: Schedule,
         start: str,
@@ -195,48 +207,96 @@ class Codec:
     ) -> list[Compressed]:
         """Pictures of one coded size → files."""
         prior, device = self.prior, self.prior.device
-        position = quality / 100 * (prior.arch.rates - 1)
-        index = round(position)
         x = torch.stack([self.to_coded(p) for p in pictures]).to(device)
-        rate = torch.full((len(x),), float(index), device=device)
+        sizes = [self.header_size(*picture.size) for picture in pictures]
         shapes = prior.arch.latent_shapes(*x.shape[2:])
-        with exact():
+
+        def guess(encoder: Encoder, rate: Tensor) -> list[Tensor]:
+            assert isinstance(prior.generator, Generator)
+            residuals: list[Tensor]
+            residuals, _ = encoder(x, prior.generator, rate, lambda _, residual: residual.round())
+            return residuals
+
+        with exact(), torch.no_grad():
+            budget = None
+            positions = [quality / 100 * (prior.arch.rates - 1)] * len(x)
+            if max_bytes is not None:
+                bits = [budget_bits(max_bytes, *where) for where in zip(sizes, placements, strict=True)]
+                budget = torch.tensor(bits, device=device)
+                encoded = partial(guess, prior.encoder) if prior.encoder else None
+                positions = aim(bits, self._sizes(encoded, shapes, len(x), schedule.levels))
+            rates = [round(position) for position in positions]
+            rate = torch.tensor(rates, dtype=torch.float32, device=device)
             loss = self._loss(expression)
             search = Search(
                 prior.generator,
                 loss,
-                CodeLengths(prior.tables, [index] * len(x), shapes, schedule.levels).to(device),
+                CodeLengths(prior.tables, rates, shapes, schedule.levels).to(device),
                 x,
                 rate,
-                torch.full((len(x),), self.rate_weight(expression, position), device=device),
+                torch.tensor([self.rate_weight(expression, position) for position in positions], device=device),
+                budget,
             )
-
-            def guess(encoder: Encoder) -> list[Tensor]:
-                assert isinstance(prior.generator, Generator)
-                residuals: list[Tensor]
-                residuals, _ = encoder(x, prior.generator, rate, lambda _, residual: residual.round())
-                return residuals
-
-            encoded = partial(guess, prior.encoder) if prior.encoder else None
-            with torch.no_grad():
-                values = first_guess(start, encoded, search, prior.tables, index, shapes, schedule.seed)
+            encoder = partial(guess, prior.encoder, rate) if prior.encoder else None
+            values = first_guess(start, encoder, search, prior.tables, rates, shapes, schedule.seed)
+        with exact():
             found = search.run(values, schedule, report)
+            best = found.best
+
+            def file(n: int) -> bytes:
+                return self.write(numbers(best.symbols, n), rates[n], sizes[n], placements[n])
+
+            files = [file(n) for n in range(len(x))]
+            while max_bytes is not None and (over := [n for n, data in enumerate(files) if len(data) > max_bytes]):
+                search.cut_back(best, over, [8.0 * (len(files[n]) - max_bytes) for n in over], schedule.seed)
+                for n in over:
+                    files[n] = file(n)
         results = []
-        for n, (picture, placement) in enumerate(zip(pictures, placements, strict=True)):
-            symbols = [level[n].cpu().numpy().astype(np.int32) for level in found.best.symbols]
-            bits = ideal_bits(prior.tables, symbols, index)
+        for n, data in enumerate(files):
+            level_bits = ideal_bits(prior.tables, numbers(best.symbols, n), rates[n])
             results.append(
                 Compressed(
-                    data=self.write(symbols, index, self.header_size(*picture.size), placement),
-                    ideal_bits=sum(bits),
-                    level_bits=bits,
-                    rate=index,
+                    data=data,
+                    ideal_bits=sum(level_bits),
+                    level_bits=level_bits,
+                    rate=rates[n],
                     start_objective=float(found.start.objective[n]),
-                    objective=float(found.best.objective[n]),
-                    distortion=float(found.best.distortion[n]),
+                    objective=float(best.objective[n]),
+                    distortion=float(best.distortion[n]),
                 )
             )
         return results
+
+    def _sizes(
+        self,
+        encoded: Callable[[Tensor], list[Tensor]] | None,
+        shapes: Sequence[tuple[int, int, int]],
+        pictures: int,
+        levels: int | None,
+    ) -> NDArray[np.float64]:
+        """Bits (R, N) of N pictures at every rate index before a search: what the encoder finds, or the prior's mean."""
+        prior = self.prior
+        if encoded is None:
+            mean = 8 * (np.array(prior.info.rate_bytes) - container.SMALLEST)
+            return np.broadcast_to(mean[:, None], (len(mean), pictures))
+        found = []
+        for index in range(prior.arch.rates):
+            lengths = CodeLengths(prior.tables, [index] * pictures, shapes, levels).to(prior.device)
+            guess = encoded(torch.full((pictures,), float(index), device=prior.device))
+            values = [v.clamp(-most, most) for v, most in zip(guess, lengths.limits, strict=True)]
+            found.append(lengths.total([v.round() for v in values]).cpu().numpy())
+        return np.stack(found)
+
+    def check_budget(self, max_bytes: int, size: tuple[int, int], placement: Placement | None = None) -> None:
+        """Raises `ImageError` if no file of a picture of this size (width, height) has so few bytes."""
+        shown = self.header_size(*size)
+        if max_bytes >= container.overhead(shown, placement) + LEVELS_FIELD_BITS // 8:
+            return
+        width, height = self.coded_size(*size)
+        nothing = [np.zeros(shape, dtype=np.int32) for shape in self.prior.arch.latent_shapes(height, width)]
+        least = len(self.write(nothing, 0, shown, placement))
+        if max_bytes < least:
+            raise ImageError(f"no file has {max_bytes} bytes: the smallest of such a picture has {least}")
 
     def write(
         self, symbols: Symbols, rate: int, size: tuple[int, int] | None, placement: Placement | None = None
@@ -505,16 +565,42 @@ class Codec:
 
 
 def check_arguments(
-    quality: float, steps: int, loss: str | None, relaxation: str = Schedule.relaxation, start: str | None = None
+    quality: float | None,
+    steps: int,
+    loss: str | None,
+    relaxation: str = Schedule.relaxation,
+    start: str | None = None,
+    max_bytes: int | None = None,
 ) -> None:
     """Raises `UsageError` or `LossError` if one of them is wrong."""
     check(Schedule(steps=steps, relaxation=relaxation))
     if start is not None:
         parse_start(start)
-    if not 0 <= quality <= 100:
+    if quality is not None and max_bytes is not None:
+        raise UsageError("a quality and a limit on the size cannot both be had: give one of --quality and --max-bytes")
+    if quality is not None and not 0 <= quality <= 100:
         raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
+    if max_bytes is not None and max_bytes < 1:
+        raise UsageError(f"a file has 1 byte or more, not {max_bytes}")
     if loss is not None:
         parse_loss(loss)
+
+
+def numbers(symbols: list[Tensor], picture: int) -> Symbols:
+    """The symbols of one picture of a batch."""
+    return [level[picture].cpu().numpy().astype(np.int32) for level in symbols]
+
+
+def budget_bits(max_bytes: int, size: tuple[int, int] | None, placement: Placement | None) -> float:
+    """Bits of symbols that a file of so many bytes holds, whatever the coder's termination takes."""
+    return max(1.0, 8 * (max_bytes - container.overhead(size, placement)) - TERMINATION_BITS)
+
+
+def aim(budgets: Sequence[float], sizes: NDArray[np.float64]) -> list[float]:
+    """Fractional rate indices at which pictures, whose encoder takes `sizes` (R, N) bits, come to use their budgets."""
+    indices = np.arange(len(sizes))
+    logs = np.maximum.accumulate(np.log(np.maximum(sizes, 1.0)), axis=0)
+    return [float(np.interp(np.log(SEARCH_GAIN * bits), logs[:, n], indices)) for n, bits in enumerate(budgets)]
 
 
 def check_shown(native: bool, size: int | None) -> None:

@@ -94,6 +94,11 @@ def serialise(container: Container) -> bytes:
     return body + checksum(container.prior_id, body).to_bytes(2, "big")
 
 
+def overhead(size: tuple[int, int] | None, placement: Placement | None = None) -> int:
+    """Bytes of a file besides its payload, if all levels are coded."""
+    return SMALLEST + len(write_fields(Fields(size, None, placement)))
+
+
 def write_fields(fields: Fields) -> bytes:
     """The bytes of the optional fields; none if there is nothing to say."""
     size, levels, placement = fields

@@ -48,11 +48,13 @@ def approach(
         stand_in, relaxed = straight_through if settling else relax, (progress - FREE) / (1 - SETTLING - FREE)
         used = values if free else [stand_in(v, random, relaxed) for v in values]
         distortion = search.distortion(used)
-        objective = (FREE_RATE if free else 1.0) * search.rate_weight * search.bits(values) + distortion
+        objective = (FREE_RATE if free else 1.0) * search.rate_weight * search.lengths.total(values) + distortion
         gradients = torch.autograd.grad(objective.sum(), values)
         with torch.no_grad():
             if settling:
-                keep(best, search.judge(values, distortion), everyone)
+                judged = search.judge(values, distortion)
+                keep(best, judged, everyone)
+                search.steer(judged.bits)
             cosine = (1 + math.cos(math.pi * progress)) / 2
             length = (LONGEST * cosine + SHORTEST) * min(1, (step + 1) / WARM_UP)
             for value, gradient, unit, moment, limit in zip(values, gradients, units, moments, limits, strict=True):

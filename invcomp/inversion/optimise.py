@@ -4,7 +4,7 @@ Objective of a picture: lambda * bits(symbols) + distortion(picture, generator(s
 symbols. The best candidate seen is kept, so a search never ends worse than it started.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invcomp.errors import UsageError
 from invcomp.inversion.approach import approach
+from invcomp.inversion.budget import OVER, shrink, steered
 from invcomp.inversion.losses import Loss
 from invcomp.inversion.polish import polish
 from invcomp.inversion.rate import CodeLengths
@@ -85,25 +86,25 @@ class Search:
         pictures: Tensor,
         rate: Tensor,
         rate_weight: Tensor,
+        budget: Tensor | None = None,
     ) -> None:
-        """Pictures (N, 3, H, W) in [0, 1]; `rate` (N,) rate indices; `rate_weight` (N,) lambda, distortion per bit."""
+        """Pictures (N, 3, H, W) in [0, 1]; `rate` (N,) rate indices; `rate_weight` (N,) lambda, distortion per bit.
+
+        Under a `budget` (N,) in bits the objective of what keeps it is its distortion alone, and lambda, which only
+        says where to look, is adapted.
+        """
         self.generator, self.loss, self.lengths = generator, loss, lengths
-        self.pictures, self.rate, self.rate_weight = pictures, rate, rate_weight
+        self.pictures, self.rate, self.rate_weight, self.budget = pictures, rate, rate_weight, budget
         self.references = loss.reference(pictures)
 
     def subset(self, rows: Tensor) -> Self:
         """The search of the pictures `rows` (M,) alone."""
         part = copy(self)
         part.pictures, part.rate, part.rate_weight = self.pictures[rows], self.rate[rows], self.rate_weight[rows]
+        part.budget = self.budget[rows] if self.budget is not None else None
         part.references = select(self.references, rows)
         part.lengths = self.lengths.subset(rows)
         return part
-
-    def bits(self, values: list[Tensor]) -> Tensor:
-        """Code lengths (N,) of continuous symbols."""
-        by_level = enumerate(zip(values, self.lengths.tables(values), strict=True))
-        levels = [self.lengths.bits(level, value, tables).sum(dim=(1, 2, 3)) for level, (value, tables) in by_level]
-        return torch.stack(levels).sum(dim=0)
 
     def distortion(self, symbols: list[Tensor]) -> Tensor:
         """Distances (N,) of the pictures that the generator makes of symbols."""
@@ -113,9 +114,36 @@ class Search:
     def judge(self, values: list[Tensor], distortion: Tensor | None = None) -> Candidate:
         """Round and judge; `distortion` (N,), if the rounded symbols' is known already."""
         symbols = [value.round() for value in values]
-        bits = self.bits(symbols)
         distortion = self.distortion(symbols) if distortion is None else distortion.detach()
-        return Candidate(symbols, bits, distortion, self.rate_weight * bits + distortion)
+        return self.candidate(symbols, self.lengths.total(symbols), distortion)
+
+    def candidate(self, symbols: list[Tensor], bits: Tensor, distortion: Tensor) -> Candidate:
+        """Rounded symbols with their objective."""
+        if self.budget is None:
+            return Candidate(symbols, bits, distortion, self.rate_weight * bits + distortion)
+        return Candidate(
+            symbols, bits, distortion, torch.where(bits > self.budget, OVER * bits / self.budget, distortion)
+        )
+
+    def weighed(self, costs: Tensor) -> Tensor:
+        """lambda * bits + distortion (N,) of `costs` (2, N), which are bits and distortion."""
+        return self.rate_weight * costs[0] + costs[1]
+
+    def steer(self, bits: Tensor) -> None:
+        """Under a budget: adapt lambda to the `bits` (N,) in use."""
+        if self.budget is not None:
+            self.rate_weight = steered(self.rate_weight, bits, self.budget)
+
+    def cut_back(self, best: Candidate, rows: Sequence[int], bits: Sequence[float], seed: int) -> None:
+        """Lower the budgets of the pictures `rows` by `bits`, and take from their symbols what it takes."""
+        at = torch.tensor(rows, device=self.rate.device)
+        assert self.budget is not None
+        self.budget[at] = torch.minimum(self.budget[at], best.bits[at]) - torch.tensor(bits, device=at.device)
+        part = self.subset(at)
+        found = part.judge(shrink(part, [s[at] for s in best.symbols], seed))
+        for level, symbols in enumerate(found.symbols):
+            best.symbols[level][at] = symbols
+        best.bits[at], best.distortion[at], best.objective[at] = found.bits, found.distortion, found.objective
 
     def run(self, start: list[Tensor], schedule: Schedule, report: Callable[[int], None] = lambda _: None) -> Found:
         """Search from continuous symbols `start` [(N, C, H, W)]; `report` is given the steps done."""
@@ -127,14 +155,16 @@ class Search:
         best.bits, best.distortion, best.objective = (
             x.clone() for x in (first.bits, first.distortion, first.objective)
         )
-        if schedule.steps:
-            if schedule.far:
-                approach(self, values, best, schedule, report)
-            else:
-                self.descend(values, best, schedule, report)
-            done = schedule.gradient_steps
-            polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: report(done + rounds))
-            report(schedule.steps)
+        done = schedule.gradient_steps
+        if schedule.far and done:
+            approach(self, values, best, schedule, report)
+        elif done:
+            self.descend(values, best, schedule, report)
+        if self.budget is not None and (best.bits > self.budget).any():
+            within = self.judge(shrink(self, [s.clone() for s in best.symbols], schedule.seed))
+            keep(best, within, torch.arange(len(within.bits), device=self.rate.device))
+        polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: report(done + rounds))
+        report(schedule.steps)
         return Found(best, first)
 
     def descend(self, start: list[Tensor], best: Candidate, schedule: Schedule, report: Callable[[int], None]) -> None:
@@ -148,14 +178,21 @@ class Search:
         active = torch.arange(len(self.rate), device=self.rate.device)
         moments = [ScaledSteps(v) for v in values]
         scale, stale = torch.ones_like(self.rate), torch.zeros_like(self.rate)
+        reached = torch.stack([best.bits, best.distortion])
         judged_steps = 1 if rounds_itself else schedule.judge_every
         for step in range(schedule.gradient_steps):
             distortion = part.distortion([relax(v, random, step / schedule.gradient_steps) for v in values])
-            objective = part.rate_weight * part.bits(values) + distortion
+            objective = part.rate_weight * part.lengths.total(values) + distortion
             gradients = torch.autograd.grad(objective.sum(), values)
             with torch.no_grad():
                 if (step + 1) % judged_steps == 0:
-                    gain = keep(best, part.judge(values, distortion if rounds_itself else None), active)
+                    judged = part.judge(values, distortion if rounds_itself else None)
+                    keep(best, judged, active)
+                    now = torch.stack([judged.bits, judged.distortion])
+                    gain = 1 - part.weighed(now) / part.weighed(reached)  # under a budget lambda moves: weigh both anew
+                    reached = torch.where(gain > 0, now, reached)
+                    part.steer(judged.bits)
+                    self.rate_weight = self.rate_weight.index_copy(0, active, part.rate_weight)
                     stale = torch.where(gain > schedule.improvement, 0.0, stale + judged_steps)
                     lost = stale >= schedule.patience
                     scale, stale = torch.where(lost, scale / 2, scale), torch.where(lost, 0.0, stale)
@@ -173,6 +210,7 @@ class Search:
                 return
             if len(going) < len(active):
                 part, active, scale, stale = part.subset(going), active[going], scale[going], stale[going]
+                reached = reached[:, going]
                 values = [v.detach()[going].requires_grad_() for v in values]
                 moments = [m.subset(going) for m in moments]
         keep(best, part.judge(values), active)

@@ -47,8 +47,8 @@ class Rule:
         if coarser is not None:
             activity = activity + F.interpolate(F.conv2d(coarser, self.coarser), scale_factor=2)
         active, leaning = self.bins
-        first = torch.bucketize(activity, self.activity_bounds, right=True)
-        second = torch.bucketize(lean, self.lean_bounds, right=True)
+        first = torch.bucketize(activity.contiguous(), self.activity_bounds, right=True)
+        second = torch.bucketize(lean.contiguous(), self.lean_bounds, right=True)
         return (classes * active + first) * leaning + second, surprises
 
 
@@ -123,6 +123,11 @@ class CodeLengths:
         here = self.lengths[level][at]
         above = self.lengths[level][at + 1] if bound else here
         return torch.lerp(here, above, shifted - low)
+
+    def total(self, values: Sequence[Tensor]) -> Tensor:
+        """Code lengths (N,) of continuous symbols of all levels."""
+        by_level = enumerate(zip(values, self.tables(values), strict=True))
+        return torch.stack([self.bits(level, v, tables).sum(dim=(1, 2, 3)) for level, (v, tables) in by_level]).sum(0)
 
     def change(self, level: int, symbols: Tensor, tables: Tensor, step: int) -> Tensor:
         """What moving each of the whole symbols (N, C, H, W) by `step` costs in bits of its own; infinite beyond the

@@ -48,14 +48,14 @@ def first_guess(
     guess: Callable[[], list[Tensor]] | None,
     search: Search,
     tables: Sequence[LevelTables],
-    rate: int,
+    rates: Sequence[int],
     shapes: Sequence[tuple[int, int, int]],
     seed: int,
 ) -> list[Tensor]:
     """Symbols (N, C, H, W) by level from which N pictures are searched.
 
     `guess`: the encoder's, if there is one. `mean`: the prior's, all residuals zero. `best-of-K`: of the guess, the
-    mean, and draws from the tables of the rate index, K in all, that with the lowest objective, for every picture by
+    mean, and draws from the tables of its rate index, K in all, that with the lowest objective, for every picture by
     itself.
     """
     count, device = len(search.rate), search.rate.device
@@ -73,8 +73,9 @@ def first_guess(
         if number == 0 and guess:
             other = mean
         else:
-            drawn = draw(tables, rate, 1, shapes, seed + number)
-            other = [torch.from_numpy(level.astype(np.float32)).to(device).expand(count, -1, -1, -1) for level in drawn]
+            drawn = {rate: draw(tables, rate, 1, shapes, seed + number) for rate in set(rates)}
+            levels = (np.concatenate([drawn[rate][level] for rate in rates]) for level in range(len(shapes)))
+            other = [torch.from_numpy(level.astype(np.float32)).to(device) for level in levels]
             other = [v.clamp(-most, most) for v, most in zip(other, limits, strict=True)]
         found = search.judge(other).objective
         better = (found < objective).nonzero().flatten()

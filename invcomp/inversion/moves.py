@@ -1,0 +1,111 @@
+"""Whole moves of single symbols: what they promise, and where a batch stands.
+
+Moving symbol i by d = -1 or +1 changes the objective by about
+
+    g_i d + k h_i / 2 + lambda (L(r_i + d) - L(r_i)),
+
+g the gradient of the distortion, h the squared sensitivity of the picture, L the code length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from invcomp.inversion.optimise import Search
+
+PROBES = 4
+
+
+@dataclass
+class State:
+    """Where a batch stands; everything is by picture, (N, ...)."""
+
+    symbols: list[Tensor]
+    gradients: list[Tensor]
+    distortion: Tensor
+    bits: Tensor
+
+    def take(self, better: Tensor, other: State) -> None:
+        """Take over the pictures where `better` (N,) is true."""
+        wide = better.view(-1, 1, 1, 1)
+        for mine, theirs in ((self.symbols, other.symbols), (self.gradients, other.gradients)):
+            mine[:] = [torch.where(wide, b, a) for a, b in zip(mine, theirs, strict=True)]
+        self.distortion = torch.where(better, other.distortion, self.distortion)
+        self.bits = torch.where(better, other.bits, self.bits)
+
+    def subset(self, rows: Tensor) -> State:
+        return State(
+            [s[rows] for s in self.symbols],
+            [g[rows] for g in self.gradients],
+            self.distortion[rows],
+            self.bits[rows],
+        )
+
+
+def look(search: Search, symbols: list[Tensor]) -> State:
+    """Distortion with its gradient, and bits, of whole symbols."""
+    leaves = [s.detach().requires_grad_() for s in symbols]
+    distortion = search.distortion(leaves)
+    gradients = list(torch.autograd.grad(distortion.sum(), leaves))
+    with torch.no_grad():
+        bits = search.lengths.total(symbols)
+    return State(symbols, gradients, distortion.detach(), bits)
+
+
+@torch.no_grad()
+def predict(search: Search, state: State, bend: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The predicted change of the objective by the better move of every symbol, its direction, and its bits;
+    (N, symbols)."""
+    weight = search.rate_weight.view(-1, 1, 1, 1)
+    tables = search.lengths.tables(state.symbols)
+    promises, directions, bits = [], [], []
+    for level, (symbols, gradient) in enumerate(zip(state.symbols, state.gradients, strict=True)):
+        more, less = (search.lengths.change(level, symbols, tables[level], step) for step in (1, -1))
+        up, down = gradient + weight * more, weight * less - gradient
+        promises.append(torch.minimum(up, down))
+        directions.append(torch.where(up < down, 1.0, -1.0))
+        bits.append(torch.where(up < down, more, less))
+    return flat(promises) + bend, flat(directions), flat(bits)
+
+
+def sensitivities(search: Search, symbols: list[Tensor], random: torch.Generator) -> list[Tensor]:
+    """Squared sensitivity of the picture to every symbol, the diagonal of J^T J; [(N, C, H, W)].
+
+    Estimated with random probes (Hutchinson), half of it averaged over the channel, half over 3 x 3 neighbours.
+    """
+    leaves = [s.detach().requires_grad_() for s in symbols]
+    picture = search.generator(leaves, search.rate)
+    squares = [torch.zeros_like(s) for s in symbols]
+    for probe in range(PROBES):
+        noise = torch.randn(picture.shape, generator=random, device=picture.device)
+        gradients = torch.autograd.grad((picture * noise).sum(), leaves, retain_graph=probe < PROBES - 1)
+        for total, gradient in zip(squares, gradients, strict=True):
+            total += gradient.square() / PROBES
+    near = [F.avg_pool2d(s, 3, stride=1, padding=1, count_include_pad=False) for s in squares]
+    return [(n + s.mean(dim=(2, 3), keepdim=True)) / 2 for n, s in zip(near, squares, strict=True)]
+
+
+@torch.no_grad()
+def curvature_scale(search: Search, state: State) -> Tensor:
+    """A first guess of k, (N,): the distortion taken as a multiple of the mean squared error."""
+    picture = search.generator(state.symbols, search.rate)
+    error = (picture - search.pictures).square().mean(dim=(1, 2, 3)).clamp(min=1e-9)
+    scale: Tensor = 2 * state.distortion / error / picture[0].numel()
+    return scale
+
+
+def flat(levels: list[Tensor]) -> Tensor:
+    """[(N, C, H, W)] → (N, symbols of all levels)."""
+    return torch.cat([level.flatten(1) for level in levels], dim=1)
+
+
+def like(values: Tensor, levels: list[Tensor]) -> list[Tensor]:
+    """(N, symbols of all levels) → [(N, C, H, W)]."""
+    parts = torch.split(values, [level[0].numel() for level in levels], dim=1)
+    return [part.view_as(level) for part, level in zip(parts, levels, strict=True)]
