@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invcomp.codec import Codec, Compressed
+    from invcomp.batch import Compressed
+    from invcomp.codec import Codec
 
 __all__ = ["Codec", "Compressed"]
 __version__ = "0.1.0"
@@ -12,7 +13,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`invcomp.Codec` loads torch when it is first used, not on import."""
     if name in __all__:
-        from invcomp import codec
+        from invcomp import batch, codec
 
-        return getattr(codec, name)
+        return getattr(codec, name, None) or getattr(batch, name)
     raise AttributeError(f"module 'invcomp' has no attribute {name!r}")

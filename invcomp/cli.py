@@ -147,6 +147,16 @@ def compress(
     max_bytes: Annotated[
         int | None, typer.Option(help="In place of a quality: no file is larger.", show_default="no limit")
     ] = None,
+    min_psnr: Annotated[
+        float | None,
+        typer.Option(help="In place of a quality, in dB: the smallest file that has it.", show_default="no least one"),
+    ] = None,
+    min_ssim: Annotated[
+        float | None, typer.Option(help="The same in SSIM; both may be given.", show_default="no least one")
+    ] = None,
+    best_effort: Annotated[
+        bool, typer.Option("--best-effort", help="Keep what comes closest where the prior cannot reach that.")
+    ] = False,
     steps: Annotated[int, typer.Option(help="Steps of the search; 0 is its start alone.")] = 500,
     loss: Annotated[
         str | None,
@@ -195,8 +205,9 @@ def compress(
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         from invcomp.codec import Codec, check_arguments
+        from invcomp.inversion.fidelity import Fidelity
 
-        check_arguments(quality, steps, loss, relaxation, start, max_bytes)
+        check_arguments(quality, steps, loss, relaxation, start, max_bytes, min_psnr, min_ssim)
         if align is not None:
             from invcomp.faces import FaceFinder, cut
 
@@ -250,6 +261,8 @@ def compress(
                     [piece.image for _, piece, _ in ready],
                     quality=quality,
                     max_bytes=max_bytes,
+                    min_psnr=min_psnr,
+                    min_ssim=min_ssim,
                     steps=steps,
                     loss=loss,
                     relaxation=relaxation,
@@ -264,6 +277,10 @@ def compress(
                 for (job, piece, entry), result in zip(ready, results, strict=True):
                     for note in piece.notes:
                         say(f"invcomp: {job.name}: {note}")
+                    if not (result.kept or best_effort):
+                        sentence = codec.shortfall(Fidelity(min_psnr, min_ssim), result)
+                        entry["error"] = f"{job.name}: {sentence} with --best-effort"
+                        continue
                     try:
                         write_output(job, result.data)
                     except (InvcompError, OSError) as error:
@@ -279,6 +296,7 @@ def compress(
                         "start_objective": result.start_objective,
                         "objective": result.objective,
                         "distortion": result.distortion,
+                        **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
                         "seconds": seconds,
                         "notes": piece.notes,
                     }

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invcomp import container
+from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
 from invcomp.entropy import coder
 from invcomp.entropy.chain import Symbols, draw, ideal_bits
 from invcomp.entropy.coder import Payload
-from invcomp.errors import FormatError, ImageError, LossError, UsageError
+from invcomp.errors import FormatError, ImageError, LossError, QualityError, UsageError
+from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
-from invcomp.inversion.optimise import Schedule, Search, check
-from invcomp.inversion.rate import CodeLengths
-from invcomp.inversion.starts import choose_start, first_guess, parse_start, schedule_for
+from invcomp.inversion.optimise import Schedule, check
+from invcomp.inversion.starts import choose_start, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
-from invcomp.priors.encoder import Encoder
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
@@ -46,28 +45,6 @@ MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
-TERMINATION_BITS = 6.4  # that a payload has more than its symbols' ideal code length, at most
-SEARCH_GAIN = 1.1  # bits of the encoder's guess for one that a search leaves
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """A compressed picture, and what is known of it."""
-
-    data: bytes
-    ideal_bits: float
-    """Ideal code length of the symbols of all levels under the prior's tables."""
-    level_bits: list[float]
-    rate: int
-    start_objective: float
-    """lambda * bits + distortion where the search started."""
-    objective: float
-    """The same for what was written: never higher."""
-    distortion: float
-
-    @property
-    def bytes(self) -> int:
-        return len(self.data)
 
 
 class Codec:
@@ -106,6 +83,8 @@ class Codec:
         *,
         quality: float | None = None,
         max_bytes: int | None = None,
+        min_psnr: float | None = None,
+        min_ssim: float | None = None,
         steps: int = 500,
         loss: str | None = None,
         relaxation: str = Schedule.relaxation,
@@ -114,11 +93,16 @@ class Codec:
         seed: int = 0,
         placement: Placement | None = None,
     ) -> bytes:
-        """A picture of any size and mode → the bytes of a file. See `compress_batch`."""
+        """A picture of any size and mode → the bytes of a file. See `compress_batch`.
+
+        Raises `QualityError` if a least PSNR or SSIM cannot be reached.
+        """
         (result,) = self.compress_batch(
             [image],
             quality=quality,
             max_bytes=max_bytes,
+            min_psnr=min_psnr,
+            min_ssim=min_ssim,
             steps=steps,
             loss=loss,
             relaxation=relaxation,
@@ -127,6 +111,8 @@ class Codec:
             seed=seed,
             placements=[placement],
         )
+        if not result.kept:
+            raise QualityError(self.shortfall(Fidelity(min_psnr, min_ssim), result))
         return result.data
 
     def compress_batch(
@@ -135,6 +121,8 @@ class Codec:
         *,
         quality: float | None = None,
         max_bytes: int | None = None,
+        min_psnr: float | None = None,
+        min_ssim: float | None = None,
         steps: int = 500,
         loss: str | None = None,
         relaxation: str = Schedule.relaxation,
@@ -148,7 +136,10 @@ class Codec:
         """Pictures of any size and mode → files, inverted together in batches.
 
         `quality` in [0, 100] sets lambda: 0 gives the smallest files, 36 is the default. `max_bytes` in its place: no
-        file is larger, and lambda is adapted so that the bytes are used. `steps` of the search; 0 is the encoder alone.
+        file is larger, and lambda is adapted so that the bytes are used. Or `min_psnr` in dB and `min_ssim`, one or
+        both: the smallest files that are found whose decoded pictures reach them, searched for with those errors as
+        the loss; of a picture that does not, the best is returned, with `kept` false. `steps` of the search; 0 is the
+        encoder alone.
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that the prior was trained
         with, for which it carries all that is needed. `start` of the search: `encoder` (the default if the prior has
         one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation` of rounding
@@ -157,7 +148,7 @@ class Codec:
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
         `ImageError` for a picture that is too large, or that no file of `max_bytes` holds.
         """
-        check_arguments(quality, steps, loss, relaxation, start, max_bytes)
+        check_arguments(quality, steps, loss, relaxation, start, max_bytes, min_psnr, min_ssim)
         self._check_levels(levels)
         has_encoder = self.prior.encoder is not None
         start = choose_start(start, has_encoder, self.prior.info.name)
@@ -180,112 +171,33 @@ class Codec:
             for first in range(0, len(members), most):
                 batch = members[first : first + most]
                 done, weight = len(results), len(batch) / max(1, steps)
-                found = self._compress(
+                work = Batch(
+                    self,
                     [pictures[i] for i in batch],
                     [places[i] for i in batch],
-                    quality if quality is not None else DEFAULT_QUALITY,
-                    max_bytes,
-                    loss or self.prior.info.distortion,
                     schedule,
                     start,
                     lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
                 )
+                expression = loss or self.prior.info.distortion
+                with exact():
+                    if min_psnr is not None or min_ssim is not None:
+                        found = work.reaching(Fidelity(min_psnr, min_ssim))
+                    elif max_bytes is not None:
+                        found = work.within(self._loss(expression), expression, max_bytes)
+                    else:
+                        at = DEFAULT_QUALITY if quality is None else quality
+                        found = work.at_quality(self._loss(expression), expression, at)
                 results.update(zip(batch, found, strict=True))
                 report(len(results))
         return [results[index] for index in range(len(images))]
 
-    def _compress(
-        self,
-        pictures: list[Image.Image],
-        placements: list[Placement | None],
-        quality: float,
-        max_bytes: int | None,
-        expression: str,
-        schedule: Schedule,
-        start: str,
-        report: Callable[[int], None],
-    ) -> list[Compressed]:
-        """Pictures of one coded size → files."""
-        prior, device = self.prior, self.prior.device
-        x = torch.stack([self.to_coded(p) for p in pictures]).to(device)
-        sizes = [self.header_size(*picture.size) for picture in pictures]
-        shapes = prior.arch.latent_shapes(*x.shape[2:])
-
-        def guess(encoder: Encoder, rate: Tensor) -> list[Tensor]:
-            assert isinstance(prior.generator, Generator)
-            residuals: list[Tensor]
-            residuals, _ = encoder(x, prior.generator, rate, lambda _, residual: residual.round())
-            return residuals
-
-        with exact(), torch.no_grad():
-            budget = None
-            positions = [quality / 100 * (prior.arch.rates - 1)] * len(x)
-            if max_bytes is not None:
-                bits = [budget_bits(max_bytes, *where) for where in zip(sizes, placements, strict=True)]
-                budget = torch.tensor(bits, device=device)
-                encoded = partial(guess, prior.encoder) if prior.encoder else None
-                positions = aim(bits, self._sizes(encoded, shapes, len(x), schedule.levels))
-            rates = [round(position) for position in positions]
-            rate = torch.tensor(rates, dtype=torch.float32, device=device)
-            loss = self._loss(expression)
-            search = Search(
-                prior.generator,
-                loss,
-                CodeLengths(prior.tables, rates, shapes, schedule.levels).to(device),
-                x,
-                rate,
-                torch.tensor([self.rate_weight(expression, position) for position in positions], device=device),
-                budget,
-            )
-            encoder = partial(guess, prior.encoder, rate) if prior.encoder else None
-            values = first_guess(start, encoder, search, prior.tables, rates, shapes, schedule.seed)
-        with exact():
-            found = search.run(values, schedule, report)
-            best = found.best
-
-            def file(n: int) -> bytes:
-                return self.write(numbers(best.symbols, n), rates[n], sizes[n], placements[n])
-
-            files = [file(n) for n in range(len(x))]
-            while max_bytes is not None and (over := [n for n, data in enumerate(files) if len(data) > max_bytes]):
-                search.cut_back(best, over, [8.0 * (len(files[n]) - max_bytes) for n in over], schedule.seed)
-                for n in over:
-                    files[n] = file(n)
-        results = []
-        for n, data in enumerate(files):
-            level_bits = ideal_bits(prior.tables, numbers(best.symbols, n), rates[n])
-            results.append(
-                Compressed(
-                    data=data,
-                    ideal_bits=sum(level_bits),
-                    level_bits=level_bits,
-                    rate=rates[n],
-                    start_objective=float(found.start.objective[n]),
-                    objective=float(best.objective[n]),
-                    distortion=float(best.distortion[n]),
-                )
-            )
-        return results
-
-    def _sizes(
-        self,
-        encoded: Callable[[Tensor], list[Tensor]] | None,
-        shapes: Sequence[tuple[int, int, int]],
-        pictures: int,
-        levels: int | None,
-    ) -> NDArray[np.float64]:
-        """Bits (R, N) of N pictures at every rate index before a search: what the encoder finds, or the prior's mean."""
-        prior = self.prior
-        if encoded is None:
-            mean = 8 * (np.array(prior.info.rate_bytes) - container.SMALLEST)
-            return np.broadcast_to(mean[:, None], (len(mean), pictures))
-        found = []
-        for index in range(prior.arch.rates):
-            lengths = CodeLengths(prior.tables, [index] * pictures, shapes, levels).to(prior.device)
-            guess = encoded(torch.full((pictures,), float(index), device=prior.device))
-            values = [v.clamp(-most, most) for v, most in zip(guess, lengths.limits, strict=True)]
-            found.append(lengths.total([v.round() for v in values]).cpu().numpy())
-        return np.stack(found)
+    def shortfall(self, asked: Fidelity, result: Compressed) -> str:
+        """The sentence about a picture that does not reach what is asked."""
+        return (
+            f"the prior {self.prior.info.name} reaches {result.reached} in {result.bytes} bytes, not {asked}; "
+            "ask for less, or take its best effort"
+        )
 
     def check_budget(self, max_bytes: int, size: tuple[int, int], placement: Placement | None = None) -> None:
         """Raises `ImageError` if no file of a picture of this size (width, height) has so few bytes."""
@@ -329,19 +241,21 @@ class Codec:
         info = self.prior.info
         low = min(int(position), len(info.lambdas) - 2)
 
-        def between(values: Sequence[float]) -> float:
+        def between(values: Sequence[float] | NDArray[np.float64]) -> float:
             """Geometric interpolation at `position`."""
             share = position - low
             return float(max(values[low], 1e-12) ** (1 - share) * max(values[low + 1], 1e-12) ** share)
 
-        def cost(loss: str) -> float:
-            total = 0.0
-            for weight, name in parse_loss(loss):
-                stand_in = whole(name) if whole(name) in info.term_means else "lpips-squeeze"
-                total += weight * between(info.term_means.get(stand_in, info.term_means["mse"]))
-            return total
+        return between(info.lambdas) * between(self.usual(expression)) / between(self.usual(info.distortion))
 
-        return between(info.lambdas) * cost(expression) / cost(info.distortion)
+    def usual(self, expression: str) -> NDArray[np.float64]:
+        """What held-out pictures cost in a loss at every rate index, by the encoder alone; (R,)."""
+        means = self.prior.info.term_means
+        total = np.zeros(len(self.prior.info.lambdas))
+        for weight, name in parse_loss(expression):
+            stand_in = whole(name) if whole(name) in means else "lpips-squeeze"
+            total += weight * np.array(means.get(stand_in, means["mse"]))
+        return total
 
     def check_search(self, loss: str | None, start: str | None = None, levels: int | None = None) -> None:
         """Raises `LossError` for a loss that cannot be had here (unknown terms, weights that are not there), and
@@ -571,36 +485,25 @@ def check_arguments(
     relaxation: str = Schedule.relaxation,
     start: str | None = None,
     max_bytes: int | None = None,
+    min_psnr: float | None = None,
+    min_ssim: float | None = None,
 ) -> None:
     """Raises `UsageError` or `LossError` if one of them is wrong."""
     check(Schedule(steps=steps, relaxation=relaxation))
     if start is not None:
         parse_start(start)
-    if quality is not None and max_bytes is not None:
-        raise UsageError("a quality and a limit on the size cannot both be had: give one of --quality and --max-bytes")
+    fidelity = Fidelity(min_psnr, min_ssim)
+    fidelity.check()
+    if sum((quality is not None, max_bytes is not None, fidelity != Fidelity())) > 1:
+        raise UsageError("give one of --quality, --max-bytes, and --min-psnr with or without --min-ssim")
+    if loss is not None and fidelity != Fidelity():
+        raise UsageError("--min-psnr and --min-ssim are what is searched for: leave out --loss")
     if quality is not None and not 0 <= quality <= 100:
         raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
     if max_bytes is not None and max_bytes < 1:
         raise UsageError(f"a file has 1 byte or more, not {max_bytes}")
     if loss is not None:
         parse_loss(loss)
-
-
-def numbers(symbols: list[Tensor], picture: int) -> Symbols:
-    """The symbols of one picture of a batch."""
-    return [level[picture].cpu().numpy().astype(np.int32) for level in symbols]
-
-
-def budget_bits(max_bytes: int, size: tuple[int, int] | None, placement: Placement | None) -> float:
-    """Bits of symbols that a file of so many bytes holds, whatever the coder's termination takes."""
-    return max(1.0, 8 * (max_bytes - container.overhead(size, placement)) - TERMINATION_BITS)
-
-
-def aim(budgets: Sequence[float], sizes: NDArray[np.float64]) -> list[float]:
-    """Fractional rate indices at which pictures, whose encoder takes `sizes` (R, N) bits, come to use their budgets."""
-    indices = np.arange(len(sizes))
-    logs = np.maximum.accumulate(np.log(np.maximum(sizes, 1.0)), axis=0)
-    return [float(np.interp(np.log(SEARCH_GAIN * bits), logs[:, n], indices)) for n, bits in enumerate(budgets)]
 
 
 def check_shown(native: bool, size: int | None) -> None:

@@ -25,6 +25,10 @@ class ImageError(InvcompError):
     """A picture cannot be read."""
 
 
+class QualityError(InvcompError):
+    """A prior cannot reach the quality that is asked for."""
+
+
 class FormatError(InvcompError):
     """A file is not an invcomp file, or it is truncated or damaged."""
 

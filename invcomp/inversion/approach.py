@@ -54,7 +54,7 @@ def approach(
             if settling:
                 judged = search.judge(values, distortion)
                 keep(best, judged, everyone)
-                search.steer(judged.bits)
+                search.steer(judged.bits, judged.distortion)
             cosine = (1 + math.cos(math.pi * progress)) / 2
             length = (LONGEST * cosine + SHORTEST) * min(1, (step + 1) / WARM_UP)
             for value, gradient, unit, moment, limit in zip(values, gradients, units, moments, limits, strict=True):

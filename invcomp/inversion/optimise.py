@@ -4,7 +4,7 @@ Objective of a picture: lambda * bits(symbols) + distortion(picture, generator(s
 symbols. The best candidate seen is kept, so a search never ends worse than it started.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from invcomp.errors import UsageError
 from invcomp.inversion.approach import approach
-from invcomp.inversion.budget import OVER, shrink, steered
 from invcomp.inversion.losses import Loss
 from invcomp.inversion.polish import polish
+from invcomp.inversion.promises import GENTLY, MostBits, Promise, shrink
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.inversion.steps import Candidate, ScaledSteps, keep
@@ -86,22 +86,21 @@ class Search:
         pictures: Tensor,
         rate: Tensor,
         rate_weight: Tensor,
-        budget: Tensor | None = None,
+        promise: Promise | None = None,
     ) -> None:
         """Pictures (N, 3, H, W) in [0, 1]; `rate` (N,) rate indices; `rate_weight` (N,) lambda, distortion per bit.
 
-        Under a `budget` (N,) in bits the objective of what keeps it is its distortion alone, and lambda, which only
-        says where to look, is adapted.
+        Under a `promise` lambda is only where the search begins to look.
         """
         self.generator, self.loss, self.lengths = generator, loss, lengths
-        self.pictures, self.rate, self.rate_weight, self.budget = pictures, rate, rate_weight, budget
+        self.pictures, self.rate, self.rate_weight, self.promise = pictures, rate, rate_weight, promise
         self.references = loss.reference(pictures)
 
     def subset(self, rows: Tensor) -> Self:
         """The search of the pictures `rows` (M,) alone."""
         part = copy(self)
         part.pictures, part.rate, part.rate_weight = self.pictures[rows], self.rate[rows], self.rate_weight[rows]
-        part.budget = self.budget[rows] if self.budget is not None else None
+        part.promise = self.promise and self.promise.subset(rows)
         part.references = select(self.references, rows)
         part.lengths = self.lengths.subset(rows)
         return part
@@ -119,31 +118,33 @@ class Search:
 
     def candidate(self, symbols: list[Tensor], bits: Tensor, distortion: Tensor) -> Candidate:
         """Rounded symbols with their objective."""
-        if self.budget is None:
+        if self.promise is None:
             return Candidate(symbols, bits, distortion, self.rate_weight * bits + distortion)
-        return Candidate(
-            symbols, bits, distortion, torch.where(bits > self.budget, OVER * bits / self.budget, distortion)
-        )
+        return Candidate(symbols, bits, distortion, self.promise.objective(bits, distortion))
 
     def weighed(self, costs: Tensor) -> Tensor:
         """lambda * bits + distortion (N,) of `costs` (2, N), which are bits and distortion."""
         return self.rate_weight * costs[0] + costs[1]
 
-    def steer(self, bits: Tensor) -> None:
-        """Under a budget: adapt lambda to the `bits` (N,) in use."""
-        if self.budget is not None:
-            self.rate_weight = steered(self.rate_weight, bits, self.budget)
+    def steer(self, bits: Tensor, distortion: Tensor, firmness: float = GENTLY) -> None:
+        """Under a promise: adapt lambda to what is reached, (N,) each."""
+        if self.promise is not None:
+            self.rate_weight = self.promise.steered(self.rate_weight, bits, distortion, firmness)
 
-    def cut_back(self, best: Candidate, rows: Sequence[int], bits: Sequence[float], seed: int) -> None:
-        """Lower the budgets of the pictures `rows` by `bits`, and take from their symbols what it takes."""
-        at = torch.tensor(rows, device=self.rate.device)
-        assert self.budget is not None
-        self.budget[at] = torch.minimum(self.budget[at], best.bits[at]) - torch.tensor(bits, device=at.device)
-        part = self.subset(at)
-        found = part.judge(shrink(part, [s[at] for s in best.symbols], seed))
-        for level, symbols in enumerate(found.symbols):
-            best.symbols[level][at] = symbols
-        best.bits[at], best.distortion[at], best.objective[at] = found.bits, found.distortion, found.objective
+    def cut_back(self, best: Candidate, rows: Tensor, limit: Tensor, seed: int) -> None:
+        """Take from the pictures `rows` (M,) of `best` what is over `limit` (M,) bits."""
+        part = self.subset(rows)
+        part.promise = MostBits(limit)
+        best.put(rows, part.judge(shrink(part, best.subset(rows).symbols, limit, seed)))
+
+    def refine(self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int) -> None:
+        """Rounds of whole moves for the pictures `rows` (M,) of `best`, under another promise to them (M,)."""
+        part = self.subset(rows)
+        part.promise = promise
+        now = best.subset(rows)
+        now = part.candidate(now.symbols, now.bits, now.distortion)
+        polish(part, now, rounds, seed, lambda _: None)
+        best.put(rows, now)
 
     def run(self, start: list[Tensor], schedule: Schedule, report: Callable[[int], None] = lambda _: None) -> Found:
         """Search from continuous symbols `start` [(N, C, H, W)]; `report` is given the steps done."""
@@ -160,9 +161,8 @@ class Search:
             approach(self, values, best, schedule, report)
         elif done:
             self.descend(values, best, schedule, report)
-        if self.budget is not None and (best.bits > self.budget).any():
-            within = self.judge(shrink(self, [s.clone() for s in best.symbols], schedule.seed))
-            keep(best, within, torch.arange(len(within.bits), device=self.rate.device))
+        if isinstance(self.promise, MostBits) and len(rows := (best.bits > self.promise.limit).nonzero().flatten()):
+            self.cut_back(best, rows, self.promise.limit[rows], schedule.seed)
         polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: report(done + rounds))
         report(schedule.steps)
         return Found(best, first)
@@ -189,9 +189,11 @@ class Search:
                     judged = part.judge(values, distortion if rounds_itself else None)
                     keep(best, judged, active)
                     now = torch.stack([judged.bits, judged.distortion])
-                    gain = 1 - part.weighed(now) / part.weighed(reached)  # under a budget lambda moves: weigh both anew
+                    gain = 1 - part.weighed(now) / part.weighed(
+                        reached
+                    )  # under a promise lambda moves: weigh both anew
                     reached = torch.where(gain > 0, now, reached)
-                    part.steer(judged.bits)
+                    part.steer(judged.bits, judged.distortion)
                     self.rate_weight = self.rate_weight.index_copy(0, active, part.rate_weight)
                     stale = torch.where(gain > schedule.improvement, 0.0, stale + judged_steps)
                     lost = stale >= schedule.patience

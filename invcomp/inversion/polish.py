@@ -4,7 +4,7 @@ Each round moves the most promising symbols of every picture at once (`moves.py`
 moves stay and the next round is bolder; if not, they are taken back and the next one is more cautious. How far
 predictions are off is learned.
 
-Under a budget no round may pass it, and what a bit is worth follows from whether bits are left.
+Under a promise no round may break what is kept, and lambda follows from what is reached (`promises.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from invcomp.inversion.moves import curvature_scale, flat, like, look, predict, sensitivities
+from invcomp.inversion.promises import FIRMLY
 from invcomp.inversion.steps import Candidate, keep
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def polish(search: Search, best: Candidate, rounds: int, seed: int, report: Call
         order = score.argsort(dim=1)
         rank = order.argsort(dim=1)
         taken = (rank < moves.round()[:, None]) & (promise < 0)
-        if search.budget is not None:
-            taken &= affordable(change * taken, order, rank, search.budget - state.bits)
+        if search.promise is not None:
+            taken &= affordable(torch.where(taken, change, 0.0), order, rank, search.promise.room(state.bits))
         step = like(torch.where(taken, direction, 0.0), state.symbols)
         tried = look(search, [s + d for s, d in zip(state.symbols, step, strict=True)])
 
@@ -58,11 +59,12 @@ def polish(search: Search, best: Candidate, rounds: int, seed: int, report: Call
         curvature = torch.where(taken.any(dim=1), learned, 0.8 * curvature)
 
         better = search.rate_weight * (tried.bits - state.bits) + tried.distortion < state.distortion
-        if search.budget is not None:
-            better &= tried.bits <= search.budget
+        if search.promise is not None:
+            kept, was = (search.promise.kept(s.bits, s.distortion) for s in (tried, state))
+            better &= kept | ~was
         state.take(better, tried)
         keep(best, search.candidate(state.symbols, state.bits, state.distortion), active)
-        search.steer(state.bits)
+        search.steer(state.bits, state.distortion, FIRMLY)
         weights = torch.where(taken & ~better[:, None], weights * BLAME, (weights * FORGIVE).clamp(max=1))
         moves = (moves * torch.where(better, BOLDER, MORE_CAUTIOUS)).clamp(min=FEWEST_MOVES)
         since_gain = torch.where(better, 0.0, since_gain + 1)

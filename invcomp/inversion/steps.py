@@ -1,5 +1,7 @@
 """What the gradient steps of a search share: moments, and the best candidate so far."""
 
+from __future__ import annotations
+
 from copy import copy
 from dataclasses import dataclass
 from typing import Self
@@ -22,6 +24,16 @@ class Candidate:
     """(N,)"""
     objective: Tensor
     """(N,)"""
+
+    def subset(self, rows: Tensor) -> Candidate:
+        """The pictures `rows` (M,) alone."""
+        return Candidate([s[rows] for s in self.symbols], self.bits[rows], self.distortion[rows], self.objective[rows])
+
+    def put(self, rows: Tensor, other: Candidate) -> None:
+        """Take over the pictures `rows` (M,) from `other`, which holds these alone."""
+        for mine, theirs in zip(self.symbols, other.symbols, strict=True):
+            mine[rows] = theirs
+        self.bits[rows], self.distortion[rows], self.objective[rows] = other.bits, other.distortion, other.objective
 
 
 class Moments:
@@ -82,9 +94,5 @@ def keep(best: Candidate, new: Candidate, rows: Tensor) -> Tensor:
     gain = 1 - new.objective / best.objective[rows]
     better = (gain > 0).nonzero().flatten()
     if len(better):
-        at = rows[better]
-        for level, symbols in enumerate(new.symbols):
-            best.symbols[level][at] = symbols[better]
-        for name in ("bits", "distortion", "objective"):
-            getattr(best, name)[at] = getattr(new, name)[better]
+        best.put(rows[better], new.subset(better))
     return gain

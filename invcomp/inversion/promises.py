@@ -1,0 +1,121 @@
+"""Promises on a file: its bits or its distortion are limited, and lambda follows from that.
+
+Under a promise lambda only says where to look: it rises or falls with every step, towards keeping the promise and no
+more. The best candidate is the best of those that keep it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from invcomp.inversion.moves import curvature_scale, flat, like, look, sensitivities
+
+if TYPE_CHECKING:
+    from invcomp.inversion.optimise import Search
+
+BROKEN = 1e6  # objective of what does not keep its promise, times by how much: above all that do
+AIM = 0.99  # share of a limit that steps and moves are drawn to
+GENTLY, FIRMLY = 0.3, 1.0  # how fast lambda follows, per gradient step and per round of moves
+SHARPEST = 0.15  # largest change of its logarithm, in the same units
+ROUNDS = 64  # of forced moves
+MARGIN = 1.02  # more bits than are needed are aimed at, since contexts take some back
+
+
+class Promise(Protocol):
+    """What a batch of N pictures is to keep; everything is (N,)."""
+
+    def kept(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        """Whether it is."""
+
+    def objective(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        """What is lowest in the best candidate."""
+
+    def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
+        """Lambda for the next step."""
+
+    def room(self, bits: Tensor) -> Tensor:
+        """How many bits may be added."""
+
+    def subset(self, rows: Tensor) -> Promise:
+        """The promise to the pictures `rows` (M,) alone."""
+
+
+@dataclass(frozen=True)
+class MostBits:
+    """No more bits than `limit` (N,), and the least distortion with them."""
+
+    limit: Tensor
+
+    def kept(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return bits <= self.limit
+
+    def objective(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return torch.where(self.kept(bits, distortion), distortion, BROKEN * bits / self.limit)
+
+    def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
+        return follow(rate_weight, bits / self.limit, firmness)
+
+    def room(self, bits: Tensor) -> Tensor:
+        return self.limit - bits
+
+    def subset(self, rows: Tensor) -> MostBits:
+        return MostBits(self.limit[rows])
+
+
+@dataclass(frozen=True)
+class MostDistortion:
+    """No more distortion than `limit` (N,), and the fewest bits with it."""
+
+    limit: Tensor
+
+    def kept(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return distortion <= self.limit
+
+    def objective(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return torch.where(self.kept(bits, distortion), bits, BROKEN * distortion / self.limit)
+
+    def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
+        return follow(rate_weight, self.limit / distortion.clamp(min=1e-12) * AIM**2, firmness)
+
+    def room(self, bits: Tensor) -> Tensor:
+        return torch.full_like(bits, torch.inf)
+
+    def subset(self, rows: Tensor) -> MostDistortion:
+        return MostDistortion(self.limit[rows])
+
+
+def follow(rate_weight: Tensor, used: Tensor, firmness: float) -> Tensor:
+    """Lambda (N,) for the next step: more where more than its aim is `used` (N,), less where less is."""
+    return rate_weight * ((used - AIM).clamp(-SHARPEST, SHARPEST) * firmness).exp()
+
+
+def shrink(search: Search, symbols: list[Tensor], limit: Tensor, seed: int) -> list[Tensor]:
+    """Symbols [(N, C, H, W)] of no more than `limit` (N,) bits: those whose bits cost least are moved towards zero."""
+    random = torch.Generator(device=search.rate.device).manual_seed(seed)
+    state = look(search, symbols)
+    sensitivity = flat(sensitivities(search, state.symbols, random))
+    for _ in range(ROUNDS):
+        excess = (state.bits - limit) * MARGIN
+        if not (excess > 0).any():
+            return state.symbols
+        values, towards = flat(state.symbols), -flat(state.symbols).sign()
+        tables = search.lengths.tables(state.symbols)
+        with torch.no_grad():
+            up, down = (
+                flat([search.lengths.change(i, s, tables[i], step) for i, s in enumerate(state.symbols)])
+                for step in (1, -1)
+            )
+            saved = -torch.where(towards > 0, up, down)
+            damage = towards * flat(state.gradients) + curvature_scale(search, state)[:, None] * sensitivity / 2
+            price = torch.where((values != 0) & (saved > 0), damage.clamp(min=0) / saved, torch.inf)
+            order = price.argsort(dim=1)
+            before = (saved.gather(1, order).clamp(min=0)).cumsum(dim=1) - saved.gather(1, order).clamp(min=0)
+            taken = (before < excess[:, None]).gather(1, order.argsort(dim=1)) & price.isfinite()
+            step = like(torch.where(taken, towards, 0.0), state.symbols)
+        state = look(search, [s + d for s, d in zip(state.symbols, step, strict=True)])
+    within = (state.bits <= limit).view(-1, 1, 1, 1)
+    return [torch.where(within, s, 0.0) for s in state.symbols]
