@@ -158,6 +158,14 @@ def test_drawn_symbols_resemble_those_the_tables_were_fitted_to(
     assert np.abs(drawn).mean() == pytest.approx(np.abs(real).mean(), rel=0.1)
 
 
+def test_levels_that_are_kept_stay(tables: list[LevelTables]) -> None:
+    kept = [level.astype(np.int64) for level in fields(4, 6)[0][:2]]
+    drawn = chain.draw(tables, 0, 4, SHAPES, seed=1, kept=kept)
+    for level, found in zip(kept, drawn, strict=False):
+        assert np.array_equal(level, found)
+    assert drawn[2].any()
+
+
 def test_damaged_contexts_are_noticed(tables: list[LevelTables]) -> None:
     table, context = tables[1], tables[1].context
     assert context is not None

@@ -1,6 +1,6 @@
 """The symbols of all levels, one after another: which table codes each of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,25 +35,24 @@ def unfold(
     rate: int,
     pictures: int,
     take: Take,
-    coded: Sequence[bool] | None = None,
+    known: Mapping[int, Integers] | None = None,
 ) -> Symbols:
-    """Symbols (N, C, H, W) of every level of N pictures, in the order in which `take` finds them; levels that are not
-    `coded` are zero."""
+    """Symbols (N, C, H, W) of every level of N pictures, in the order in which `take` finds them, but for levels whose
+    symbols are `known`."""
     found: Symbols = []
     surprises = None
+    known = known or {}
     for number, (table, shape) in enumerate(zip(tables, shapes, strict=True)):
-        chosen = table.chosen(rate, shape)
-        present = coded is None or coded[number]
+        chosen, level = table.chosen(rate, shape), known.get(number)
         if table.context is None:
-            level = np.zeros((pictures, *shape), dtype=np.int64)
-            if present:
-                level = take(number, np.broadcast_to(chosen.ravel(), (pictures, chosen.size))).reshape(level.shape)
-        elif present:
+            if level is None:
+                rows = np.broadcast_to(chosen.ravel(), (pictures, chosen.size))
+                level = take(number, rows).reshape(pictures, *shape)
+        elif level is None:
             level, surprises = contexts.unfold(
                 table.context, table.bound, chosen, surprises, pictures, partial(take, number)
             )
         else:
-            level = np.zeros((pictures, *shape), dtype=np.int64)
             _, surprises = contexts.tables_of(table.context, table.bound, chosen, surprises, level)
         found.append(level.astype(np.int32))
     return found
@@ -74,9 +73,15 @@ def ideal_bits(tables: Sequence[LevelTables], symbols: Symbols, rate: int) -> li
 
 
 def draw(
-    tables: Sequence[LevelTables], rate: int, n: int, shapes: Sequence[tuple[int, int, int]], seed: int
+    tables: Sequence[LevelTables],
+    rate: int,
+    n: int,
+    shapes: Sequence[tuple[int, int, int]],
+    seed: int,
+    kept: Sequence[Integers] = (),
 ) -> Symbols:
-    """Symbols (n, C, H, W) of every level, drawn with the tables' probabilities at a rate index.
+    """Symbols (n, C, H, W) of every level, drawn with the tables' probabilities at a rate index; the coarsest are those
+    `kept`, if any.
 
     Without the least frequency, which every symbol has whether it occurs or not.
     """
@@ -89,4 +94,4 @@ def draw(
         found: Integers = below.sum(axis=-1) - tables[level].bound
         return found
 
-    return unfold(tables, shapes, rate, n, take)
+    return unfold(tables, shapes, rate, n, take, dict(enumerate(kept)))

@@ -90,7 +90,8 @@ def decode(
     def take(level: int, rows: Integers) -> Integers:
         return reader.take(frequencies[level], rows.ravel()).reshape(rows.shape) - tables[level].bound
 
-    return [level[0] for level in chain.unfold(tables, shapes, rate, 1, take, coded)]
+    absent = {level: np.zeros((1, *shape), dtype=np.int64) for level, shape in enumerate(shapes) if not coded[level]}
+    return [level[0] for level in chain.unfold(tables, shapes, rate, 1, take, absent)]
 
 
 def chunks(count: int) -> list[slice]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,13 @@ def write_card(
     write_whole(folder / "README.md", card(info, networks, middle, bool(curve)).encode())
 
 
-def drawn(tables: tuple[LevelTables, ...], rate: int, like: Tensor, n: int, generator: Generator) -> list[Tensor]:
-    """Residuals of `n` pictures of the size of `like`, every level drawn from its table."""
+def drawn(
+    tables: tuple[LevelTables, ...], rate: int, like: Tensor, n: int, generator: Generator, kept: Sequence[Tensor] = ()
+) -> list[Tensor]:
+    """Residuals of `n` pictures of the size of `like`: the coarse levels `kept`, the others drawn from their tables."""
     shapes = generator.arch.latent_shapes(*like.shape[2:])
-    return [torch.from_numpy(level).float().to(like.device) for level in draw(tables, rate, n, shapes, seed=0)]
+    bounded = [level.clamp(-t.bound, t.bound).long().cpu().numpy() for level, t in zip(kept, tables, strict=False)]
+    return [torch.from_numpy(level).float().to(like.device) for level in draw(tables, rate, n, shapes, 0, bounded)]
 
 
 @torch.no_grad()
@@ -69,9 +73,10 @@ def cuts(networks: Networks, tables: tuple[LevelTables, ...], rate: int, picture
     """A row for every number of coarse levels kept, from one to all, the finer ones drawn; below them the originals."""
     n = len(pictures)
     coded, _ = decode_held_out(networks, pictures, rate)
-    free = drawn(tables, rate, pictures, n, networks.generator)
-    rates = torch.full((n,), float(rate), device=pictures.device)
-    rows = [networks.generator([*coded[:kept], *free[kept:]], rates) for kept in range(1, len(coded) + 1)]
+    generator, rates = networks.generator, torch.full((n,), float(rate), device=pictures.device)
+    rows = [
+        generator(drawn(tables, rate, pictures, n, generator, coded[:kept]), rates) for kept in range(1, len(coded) + 1)
+    ]
     return grid([to_image(p) for row in (*rows, pictures) for p in row], columns=n)
 
 
@@ -136,6 +141,12 @@ def card(info: PriorInfo, networks: Networks, rate: int, curve: bool) -> str:
     )
     hours = sum(past["seconds"] for past in (*training["before"], training)) / 3600
     watts = training["watts"]
+    adversarial = ", without a critic."
+    if config["adversarial_weight"]:
+        adversarial = (
+            f" + {config['adversarial_weight']} * adversarial\n  (relativistic, R1 and R2); "
+            f"the critic joins at {config['adversarial_start']:.0%} of the run on."
+        )
     pictures = [
         (SAMPLES, "64 pictures with all levels drawn from the tables"),
         (
@@ -158,8 +169,7 @@ encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
   ({training["seen"] / training["pictures"]:.1f} passes).{before}
 - Hardware: {training["hardware"]}; {training["seconds"] / 3600:.2f} hours.
 - Energy: about {hours * watts / 1000:.2f} kWh, an estimate: {hours:.2f} hours in all at an assumed {watts} W.
-- Loss: `{info.distortion}` + lambda * bits + {config["adversarial_weight"]} * adversarial
-  (relativistic, R1 and R2); the critic joins at {config["adversarial_start"]:.0%} of the run on.
+- Loss: `{info.distortion}` + lambda * bits{adversarial}
 
 ## Held-out pictures, encoder alone (0 steps of search), symbols rounded, integer tables
 
