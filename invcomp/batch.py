@@ -71,11 +71,12 @@ class Batch:
         placements: Sequence[Placement | None],
         schedule: Schedule,
         start: str,
+        progressive: bool,
         report: Callable[[int], None],
     ) -> None:
         self.codec, self.prior, self.device = codec, codec.prior, codec.prior.device
         self.pictures, self.placements = pictures, placements
-        self.schedule, self.start, self.report = schedule, start, report
+        self.schedule, self.start, self.progressive, self.report = schedule, start, progressive, report
         self.sizes = [codec.header_size(*picture.size) for picture in pictures]
         self.x = torch.stack([codec.to_coded(picture) for picture in pictures]).to(self.device)
         self.shapes = self.prior.arch.latent_shapes(*self.x.shape[2:])
@@ -87,7 +88,13 @@ class Batch:
 
     def within(self, loss: Loss, expression: str, max_bytes: int) -> list[Compressed]:
         """Files of at most `max_bytes`."""
-        limits = np.array([bits_within(max_bytes, *where) for where in zip(self.sizes, self.placements, strict=True)])
+        parts = self.prior.arch.levels if self.progressive else 0
+        limits = np.array(
+            [
+                bits_within(max_bytes - container.overhead(size, placement, parts))
+                for size, placement in zip(self.sizes, self.placements, strict=True)
+            ]
+        )
         if self.prior.encoder is not None:
             bits = [search.lengths.total([v.round() for v in values]) for search, values in self.encoded(loss)]
             reached = np.array([b.tolist() for b in bits])
@@ -210,7 +217,8 @@ class Batch:
         return [self.file(search, best, n) for n in range(len(self.x))]
 
     def file(self, search: Search, best: Candidate, n: int) -> bytes:
-        return self.codec.write(numbers(best, n), int(search.rate[n]), self.sizes[n], self.placements[n])
+        rate, symbols = int(search.rate[n]), numbers(best, n)
+        return self.codec.write(symbols, rate, self.sizes[n], self.placements[n], self.progressive)
 
     def results(
         self,
@@ -245,9 +253,9 @@ def numbers(candidate: Candidate, n: int) -> Symbols:
     return [level[n].cpu().numpy().astype(np.int32) for level in candidate.symbols]
 
 
-def bits_within(max_bytes: int, size: tuple[int, int] | None, placement: Placement | None) -> float:
-    """Bits of symbols that a file of so many bytes holds, but for some the coder's termination takes a byte more."""
-    return max(1.0, 8 * (max_bytes - container.overhead(size, placement)) - TERMINATION_BITS)
+def bits_within(payload: int) -> float:
+    """Bits of symbols that a payload of so many bytes holds, but for some the coder's termination takes a byte more."""
+    return max(1.0, 8 * payload - TERMINATION_BITS)
 
 
 def crossings(reached: NDArray[np.float64], wanted: NDArray[np.float64]) -> list[float]:

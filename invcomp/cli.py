@@ -174,6 +174,9 @@ def compress(
     levels: Annotated[
         int | None, typer.Option(help="How many of the coarsest latent levels are used.", show_default="all")
     ] = None,
+    progressive: Annotated[
+        bool, typer.Option("--progressive", help="Files that can be cut after any level, 3 bytes a level larger.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
     align: Annotated[
@@ -226,7 +229,7 @@ def compress(
                 if align is None:
                     codec.check_size(*picture.image.size)
                     if max_bytes is not None:
-                        codec.check_budget(max_bytes, picture.image.size)
+                        codec.check_budget(max_bytes, picture.image.size, None, progressive)
                     return [(job, Piece(picture.image, picture.notes), entry)]
                 faces = cut(picture.image, finder, codec.crop_side)
                 entry["faces"] = len(faces)
@@ -244,7 +247,7 @@ def compress(
                 try:
                     targets.check(part.target)
                     if max_bytes is not None:
-                        codec.check_budget(max_bytes, piece.image.size, piece.placement)
+                        codec.check_budget(max_bytes, piece.image.size, piece.placement, progressive)
                     taken.append((part, piece, entry))
                 except InvcompError as error:
                     taken.append((part, None, entry | {"error": about(part, error)}))
@@ -268,6 +271,7 @@ def compress(
                     relaxation=relaxation,
                     start=start,
                     levels=levels,
+                    progressive=progressive,
                     seed=seed,
                     batch_size=batch_size,
                     placements=[piece.placement for _, piece, _ in ready],
@@ -327,6 +331,13 @@ def decompress(
             show_default="the original's",
         ),
     ] = None,
+    levels: Annotated[
+        int | None,
+        typer.Option(help="How many of the coarsest latent levels are used.", show_default="all that are there"),
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Show truncated progressive files as far as they go.")
+    ] = False,
     onto: Annotated[
         Path | None,
         typer.Option(help="Put the faces (compressed with --align paste) back into this picture: one output for all."),
@@ -371,14 +382,23 @@ def decompress(
                         targets.check(job.target)
                     data = read_input(job)
                     short = container.read_header(data, job.name).short_id
-                    codec = chosen or known.get(short) or Codec.for_file(data, device, job.name)
+                    codec = chosen or known.get(short) or Codec.for_file(data, device, job.name, partial)
                     known[short] = codec
                     began = time.perf_counter()
                     shown = size
                     if onto:
-                        square = place(codec.placement(data, job.name), background.image.size, job.name, str(onto))
+                        square = place(
+                            codec.placement(data, job.name, partial), background.image.size, job.name, str(onto)
+                        )
                         shown = codec.painted_size(round(square.side)) if size is None else size
-                    image = codec.decompress(data, native=native, size=shown, name=job.name)
+                    image = codec.decompress(
+                        data, native=native, size=shown, levels=levels, partial=partial, name=job.name
+                    )
+                    if partial:
+                        there, had = codec.levels_there(data, job.name)
+                        if there < had:
+                            say(f"invcomp: {job.name} is truncated: {there} of its {had} levels are there")
+                        entry |= {"levels": there, "of": had}
                     if onto:
                         faces.append((image, square))
                     seconds = time.perf_counter() - began

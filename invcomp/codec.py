@@ -61,15 +61,21 @@ class Codec:
         self._losses: dict[str, Loss] = {}
 
     @classmethod
-    def for_file(cls, data: bytes, device: str = "auto", name: str = "the file") -> "Codec":
-        """The codec of the installed prior that a file was written with. Raises `FormatError` if there is none."""
+    def for_file(cls, data: bytes, device: str = "auto", name: str = "the file", partial: bool = False) -> "Codec":
+        """The codec of the installed prior that a file was written with. Raises `FormatError` if there is none.
+
+        `partial`: the file may be a truncated progressive one.
+        """
         header = container.read_header(data, name)
         for folder in priors_of(header.short_id):
             codec = cls(folder, device)
-            if container.intact(codec.prior.info.id_bytes, data):
+            try:
+                container.read(data, codec.prior.info.id_bytes, name, partial)
                 return codec
+            except FormatError as error:
+                damaged = error
         if priors_of(header.short_id):
-            raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
+            raise damaged
         raise FormatError(
             f"{name} needs a prior whose id begins with {header.short_id:#05x} (11 bits), which is not installed; "
             f"{mend_for(header.short_id)}"
@@ -90,6 +96,7 @@ class Codec:
         relaxation: str = Schedule.relaxation,
         start: str | None = None,
         levels: int | None = None,
+        progressive: bool = False,
         seed: int = 0,
         placement: Placement | None = None,
     ) -> bytes:
@@ -108,6 +115,7 @@ class Codec:
             relaxation=relaxation,
             start=start,
             levels=levels,
+            progressive=progressive,
             seed=seed,
             placements=[placement],
         )
@@ -128,6 +136,7 @@ class Codec:
         relaxation: str = Schedule.relaxation,
         start: str | None = None,
         levels: int | None = None,
+        progressive: bool = False,
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
         placements: Sequence[Placement | None] | None = None,
@@ -144,6 +153,7 @@ class Codec:
         with, for which it carries all that is needed. `start` of the search: `encoder` (the default if the prior has
         one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation` of rounding
         (`invcomp.inversion.relaxations`). `levels`: how many of the coarsest latent levels are used, by default all.
+        `progressive` files can be cut after any level, for about three bytes a level.
         `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
         `ImageError` for a picture that is too large, or that no file of `max_bytes` holds.
@@ -161,7 +171,7 @@ class Codec:
         places = list(placements) if placements is not None else [None] * len(pictures)
         if max_bytes is not None:
             for picture, place in zip(pictures, places, strict=True):
-                self.check_budget(max_bytes, picture.size, place)
+                self.check_budget(max_bytes, picture.size, place, progressive)
         groups: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
@@ -177,6 +187,7 @@ class Codec:
                     [places[i] for i in batch],
                     schedule,
                     start,
+                    progressive,
                     lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
                 )
                 expression = loss or self.prior.info.distortion
@@ -199,19 +210,27 @@ class Codec:
             "ask for less, or take its best effort"
         )
 
-    def check_budget(self, max_bytes: int, size: tuple[int, int], placement: Placement | None = None) -> None:
+    def check_budget(
+        self, max_bytes: int, size: tuple[int, int], placement: Placement | None = None, progressive: bool = False
+    ) -> None:
         """Raises `ImageError` if no file of a picture of this size (width, height) has so few bytes."""
         shown = self.header_size(*size)
-        if max_bytes >= container.overhead(shown, placement) + LEVELS_FIELD_BITS // 8:
+        parts = self.prior.arch.levels if progressive else 0
+        if max_bytes >= container.overhead(shown, placement, parts) + LEVELS_FIELD_BITS // 8:
             return
         width, height = self.coded_size(*size)
         nothing = [np.zeros(shape, dtype=np.int32) for shape in self.prior.arch.latent_shapes(height, width)]
-        least = len(self.write(nothing, 0, shown, placement))
+        least = len(self.write(nothing, 0, shown, placement, progressive))
         if max_bytes < least:
             raise ImageError(f"no file has {max_bytes} bytes: the smallest of such a picture has {least}")
 
     def write(
-        self, symbols: Symbols, rate: int, size: tuple[int, int] | None, placement: Placement | None = None
+        self,
+        symbols: Symbols,
+        rate: int,
+        size: tuple[int, int] | None,
+        placement: Placement | None = None,
+        progressive: bool = False,
     ) -> bytes:
         """Symbols (C, H, W) by level → the bytes of a file; `size` (width, height) if it is not the prior's own."""
         prior = self.prior
@@ -222,8 +241,11 @@ class Codec:
         )
         coded = [not s for s in skipped]
         levels = None if all(coded) else sum(1 << level for level, c in enumerate(coded) if c)
-        payloads = coder.encode(prior.tables, symbols, rate, coded)
         prior_id = prior.info.id_bytes
+        if progressive:
+            parts = tuple(coder.encode_apart(prior.tables, symbols, rate, coded))
+            return container.write(Container(prior_id, rate, b"", 0, size, levels, placement, parts))
+        payloads = coder.encode(prior.tables, symbols, rate, coded)
         return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels, placement) for p in payloads))
 
     def most_together(self, width: int, height: int) -> int:
@@ -285,30 +307,49 @@ class Codec:
 
     # -- bytes → image ------------------------------------------------------------------------------------------
 
-    def read(self, data: bytes, name: str = "the file") -> tuple[Container, Symbols]:
-        """What a file says, and its symbols. Raises `FormatError`."""
+    def read(self, data: bytes, name: str = "the file", partial: bool = False) -> tuple[Container, Symbols]:
+        """What a file says, and its symbols. Raises `FormatError`.
+
+        `partial`: a truncated progressive file is read as far as its levels are whole; the symbols of others are zero.
+        """
         arch, tables = self.prior.arch, self.prior.tables
-        content = container.read(data, self.prior.info.id_bytes, name)
+        content = container.read(data, self.prior.info.id_bytes, name, partial)
         if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
             raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
         width, height = self.coded_size(*self.picture_size(content, name), name)
         coded = [content.levels is None or bool(content.levels >> level & 1) for level in range(arch.levels)]
         shapes = arch.latent_shapes(height, width)
         try:
-            return content, coder.decode(tables, Payload(content.payload, content.tail), shapes, content.rate, coded)
+            if content.parts is None:
+                payload = Payload(content.payload, content.tail)
+                return content, coder.decode(tables, payload, shapes, content.rate, coded)
+            if len(content.parts) > sum(coded) or (len(content.parts) < sum(coded) and not partial):
+                raise FormatError("it does not have the levels that it names; get the file again")
+            return content, coder.decode_apart(tables, content.parts, shapes, content.rate, coded)
         except FormatError as error:
             raise FormatError(f"{name} is damaged: {error}") from None
 
     def decompress(
-        self, data: bytes, *, native: bool = False, size: int | None = None, name: str = "the file"
+        self,
+        data: bytes,
+        *,
+        native: bool = False,
+        size: int | None = None,
+        levels: int | None = None,
+        partial: bool = False,
+        name: str = "the file",
     ) -> Image.Image:
         """The bytes of a file → a picture of the original's size, or (`native`) the prior's.
 
         `size`: longer side in pixels instead. A prior that paints several sizes paints the smallest that is large
-        enough, and the picture is resized from there. Raises `FormatError`, and `UsageError` for an impossible size.
+        enough, and the picture is resized from there. `levels`: how many of the coarsest latent levels are used; what
+        the others would say is left to the prior. `partial`: a truncated progressive file is shown as far as its levels
+        are whole. Raises `FormatError`, and `UsageError` for an impossible size or number of levels.
         """
         check_shown(native, size)
-        content, symbols = self.read(data, name)
+        self._check_levels(levels)
+        content, symbols = self.read(data, name, partial)
+        symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
         own = self.picture_size(content, name)
         width, height = self.shown_size(own, native, size)
         painted = self.painted_size(max(width, height))
@@ -330,9 +371,15 @@ class Codec:
         sizes = self.prior.arch.sizes
         return next((size for size in sizes if size >= side), sizes[-1]) if sizes else None
 
-    def placement(self, data: bytes, name: str = "the file") -> Placement | None:
+    def placement(self, data: bytes, name: str = "the file", partial: bool = False) -> Placement | None:
         """Where in a larger picture the file's was cut out, if the file says so. Raises `FormatError`."""
-        return container.read(data, self.prior.info.id_bytes, name).placement
+        return container.read(data, self.prior.info.id_bytes, name, partial).placement
+
+    def levels_there(self, data: bytes, name: str = "the file") -> tuple[int, int]:
+        """How many of the coded levels of a file, which may be truncated, are there, and how many it had."""
+        content = container.read(data, self.prior.info.id_bytes, name, partial=True)
+        had = self.prior.arch.levels if content.levels is None else content.levels.bit_count()
+        return had if content.parts is None else len(content.parts), had
 
     def paint(self, symbols: Sequence[Symbols], rates: Sequence[int], size: int | None = None) -> Tensor:
         """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W).

@@ -2,13 +2,15 @@
 
     byte 0      1010 vv tt      magic, version - 1, tail
     bytes 1, 2  x rrrr i*11     optional fields follow, rate index, first 11 bits of the prior id (big-endian)
-    if x        0000 p l q s    fields: placed, levels, square, size
+    if x        000g p l q s    fields: progressive, placed, levels, square, size
       if s      varint [varint] width and height of the original picture; one number if q
       if l      byte            bit k set: level k is coded; else it is zero
       if p      varint varint   width and height of the picture that this one was cut from, a square of it
                 zigzag zigzag   x, y of the square's centre from that picture's middle, in quarter pixels
                 zigzag zigzag   x, y from the centre to the middle of the square's right side, in quarter pixels
     …           payload
+      if g      varint … byte   for every coded level: the length of its payload, the payload, the low byte of the
+                                CRC-16 of everything before
     last two    CRC-16 (CCITT, big-endian) of everything before, started from the full prior id
 
 A varint is seven bits a byte, the lowest first, in at most 3 bytes; a zigzag is the varint of 2n, or of -2n - 1 for
@@ -29,7 +31,8 @@ from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement
 MAGIC, VERSION = 0b1010, 1
 ID_BITS = 11
 SMALLEST = 5  # bytes
-SIZE, SQUARE, LEVELS, PLACED = 1, 2, 4, 8
+SIZE, SQUARE, LEVELS, PLACED, PROGRESSIVE = 1, 2, 4, 8, 16
+PART_BYTES = 3  # that a level of a progressive file costs besides its symbols: length, check, coder termination
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Container:
     """Bits of the coded levels, the coarsest lowest; None if all are."""
     placement: Placement | None = None
     """The square that this picture was in a larger one."""
+    parts: tuple[bytes, ...] | None = None
+    """Payloads of the coded levels of a progressive file, which has no other payload; of those that are there."""
 
 
 class Fields(NamedTuple):
@@ -56,6 +61,7 @@ class Fields(NamedTuple):
     size: tuple[int, int] | None = None
     levels: int | None = None
     placement: Placement | None = None
+    progressive: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,24 +93,34 @@ def write(*alternatives: Container) -> bytes:
 
 def serialise(container: Container) -> bytes:
     """The bytes of a file."""
-    fields = write_fields(Fields(container.size, container.levels, container.placement))
+    progressive = container.parts is not None
+    fields = write_fields(Fields(container.size, container.levels, container.placement, progressive))
     word = bool(fields) << 15 | container.rate << ID_BITS | short_id(container.prior_id)
     first = bytes([MAGIC << 4 | VERSION - 1 << 2 | container.tail])
     body = first + word.to_bytes(2, "big") + fields + container.payload
+    for part in container.parts or ():
+        body += varint(len(part)) + part
+        body += check(container.prior_id, body)
     return body + checksum(container.prior_id, body).to_bytes(2, "big")
 
 
-def overhead(size: tuple[int, int] | None, placement: Placement | None = None) -> int:
-    """Bytes of a file besides its payload, if all levels are coded."""
-    return SMALLEST + len(write_fields(Fields(size, None, placement)))
+def check(prior_id: bytes, data: bytes) -> bytes:
+    """The byte that ends a level of a progressive file."""
+    return bytes([checksum(prior_id, data) & 255])
+
+
+def overhead(size: tuple[int, int] | None, placement: Placement | None = None, parts: int = 0) -> int:
+    """Bytes of a file besides its payload, if all levels are coded; of a progressive one with so many `parts`."""
+    return SMALLEST + len(write_fields(Fields(size, None, placement, bool(parts)))) + PART_BYTES * parts
 
 
 def write_fields(fields: Fields) -> bytes:
     """The bytes of the optional fields; none if there is nothing to say."""
-    size, levels, placement = fields
+    size, levels, placement, progressive = fields
     square = size is not None and size[0] == size[1]
     kinds = (SIZE if size else 0) | (SQUARE if square else 0)
     kinds |= (LEVELS if levels is not None else 0) | (PLACED if placement else 0)
+    kinds |= PROGRESSIVE if progressive else 0
     if not kinds:
         return b""
     data = bytes([kinds])
@@ -148,18 +164,60 @@ def read_header(data: bytes, name: str = "the file") -> Header:
     return Header(short_id=word & ((1 << ID_BITS) - 1), rate=word >> ID_BITS & 15)
 
 
-def read(data: bytes, prior_id: bytes, name: str = "the file") -> Container:
-    """The container in `data`, written for the prior `prior_id`. Raises `FormatError` for anything else."""
+def read(data: bytes, prior_id: bytes, name: str = "the file", partial: bool = False) -> Container:
+    """The container in `data`, written for the prior `prior_id`. Raises `FormatError` for anything else.
+
+    `partial`: of a truncated progressive file, with the levels that are there whole.
+    """
     header = read_header(data, name)
     if header.short_id != short_id(prior_id):
         raise FormatError(f"{name} was written with another prior; give that one with --prior")
-    if not intact(prior_id, data):
+    whole = intact(prior_id, data)
+    if not (whole or partial):
         raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
-    body = data[3:-2]
+    body = data[3:-2] if whole else data[3:]
     fields = Fields()
     if data[1] >> 7:
         fields, body = read_fields(body, name)
-    return Container(prior_id, header.rate, body, data[0] & 3, *fields)
+    if not fields.progressive:
+        if not whole:
+            raise FormatError(f"{name} is truncated or damaged, and not progressive: nothing of it can be shown")
+        return Container(prior_id, header.rate, body, data[0] & 3, *fields[:3])
+    head = data[: len(data) - len(body) - (2 if whole else 0)]
+    parts, rest = read_parts(prior_id, head, body)
+    if whole and rest:
+        raise FormatError(f"{name} is damaged: its levels do not fill it; get it again")
+    if not (whole or parts):
+        raise FormatError(f"{name} is truncated or damaged before its first level ends: nothing of it can be shown")
+    return Container(prior_id, header.rate, b"", 0, *fields[:3], parts)
+
+
+def read_parts(prior_id: bytes, head: bytes, body: bytes) -> tuple[tuple[bytes, ...], bytes]:
+    """The levels of a progressive file that are there whole, and what follows them; `head` is all before them."""
+    parts: list[bytes] = []
+    while body:
+        try:
+            length, rest = read_varint(body)
+        except IndexError:
+            break
+        part, after = rest[:length], rest[length:]
+        end = len(body) - len(after)
+        if len(part) < length or after[:1] != check(prior_id, head + body[:end]):
+            break
+        parts.append(part)
+        head, body = head + body[: end + 1], after[1:]
+    return tuple(parts), body
+
+
+def cut_points(prior_id: bytes, data: bytes) -> list[int]:
+    """After how many bytes each level of an intact progressive file ends."""
+    content = read(data, prior_id)
+    parts = content.parts or ()
+    ends, end = [], len(data) - 2
+    for part in reversed(parts):
+        ends.append(end)
+        end -= len(varint(len(part))) + len(part) + 1
+    return ends[::-1]
 
 
 def read_fields(body: bytes, name: str) -> tuple[Fields, bytes]:
@@ -167,7 +225,7 @@ def read_fields(body: bytes, name: str) -> tuple[Fields, bytes]:
     try:
         kinds, body = body[0], body[1:]
         size = levels = placement = None
-        if kinds >> 4 or (kinds & SQUARE and not kinds & SIZE):
+        if kinds >> 5 or (kinds & SQUARE and not kinds & SIZE):
             raise FormatError(f"{name} has fields that this version of invcomp does not know; update invcomp")
         if kinds & SIZE:
             width, body = read_varint(body)
@@ -188,7 +246,7 @@ def read_fields(body: bytes, name: str) -> tuple[Fields, bytes]:
         raise FormatError(f"{name} claims {size[0]} x {size[1]} pixels, more than the {MAX_PIXELS:,} that are decoded")
     if placement and not placement.plausible:
         raise FormatError(f"{name} is damaged: the place that it names lies outside of every picture; get it again")
-    return Fields(size, levels, placement), body
+    return Fields(size, levels, placement, bool(kinds & PROGRESSIVE)), body
 
 
 def varint(value: int) -> bytes:

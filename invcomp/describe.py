@@ -28,8 +28,9 @@ def file(data: bytes, name: str) -> dict[str, Any]:
                     "prior_id": info.id,
                     "original_size": list(content.size) if content.size else "the prior's own",
                     "coded_levels": "all" if content.levels is None else bin(content.levels),
-                    "payload_bytes": len(content.payload),
+                    "payload_bytes": len(content.payload) + sum(map(len, content.parts or ())),
                 }
+                | ({"cut_points": container.cut_points(info.id_bytes, data)} if content.parts is not None else {})
                 | (placed(content.placement) if content.placement else {})
             )
     if priors_of(header.short_id):

@@ -4,7 +4,7 @@ The coder gets frequencies as whole numbers in float64. Its fixed-point probabil
 `floor(cumulative * (2**24 - A) / 2**16) + symbol`, which float64 computes exactly, so they do not depend on a machine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,28 +29,53 @@ class Payload:
     tail: int = 0
 
 
+Coded = tuple[NDArray[np.float64], NDArray[np.int32], Integers]
+"""Frequencies of a level's tables (K, A), its symbols counted from the first, the table of each; in coding order."""
+
+
 def encode(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Sequence[bool]) -> list[Payload]:
     """Payloads from which `decode` gives the symbols back, the shortest first; uncoded levels are all zero.
 
     The shortest is at most a byte longer than the ideal code length. Symbols must lie within the tables' bounds.
     """
+    return seal(prepare(tables, symbols, rate, coded))
+
+
+def encode_apart(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Sequence[bool]) -> list[bytes]:
+    """A payload for every coded level by itself, from which `decode_apart` gives the symbols back."""
+    return [
+        next(payload.data for payload in seal([level]) if not payload.tail)
+        for level in prepare(tables, symbols, rate, coded)
+    ]
+
+
+def prepare(tables: Sequence[LevelTables], symbols: Symbols, rate: int, coded: Sequence[bool]) -> list[Coded]:
+    """The coded levels."""
+    rows = chain.rows(tables, symbols, rate)
+    return [
+        (
+            table.frequencies().astype(np.float64),
+            chain.in_order(table, level + table.bound),
+            chain.in_order(table, chosen),
+        )
+        for table, level, chosen, present in zip(tables, symbols, rows, coded, strict=True)
+        if present
+    ]
+
+
+def seal(levels: Sequence[Coded]) -> list[Payload]:
+    """Payloads of levels, the shortest first."""
     encoder = stream.queue.RangeEncoder()
     model = stream.model.Categorical(perfect=False)
-    found = chain.rows(tables, symbols, rate)
-    known = []  # symbols and the tables that code them, as a decoder meets them: contexts need not be made again
-    for table, level, rows, present in zip(tables, symbols, found, coded, strict=True):
-        if present:
-            values, order = chain.in_order(table, level + table.bound), chain.in_order(table, rows)
-            frequencies = table.frequencies().astype(np.float64)
-            for part in chunks(level.size):
-                encoder.encode(values[part], model, frequencies[order[part]])
-            known.append((frequencies, values, order))
+    for frequencies, values, rows in levels:
+        for part in chunks(len(values)):
+            encoder.encode(values[part], model, frequencies[rows[part]])
     sealed = encoder.get_compressed().astype(">u4").tobytes()
 
     def decodes(payload: Payload) -> bool:
         reader = Reader(payload)
         try:
-            return all(np.array_equal(reader.take(frequencies, order), values) for frequencies, values, order in known)
+            return all(np.array_equal(reader.take(frequencies, rows), values) for frequencies, values, rows in levels)
         except FormatError:
             return False
 
@@ -85,12 +110,35 @@ def decode(
 ) -> Symbols:
     """The symbols of a payload. Any bytes give symbols within the tables' bounds, or a `FormatError`."""
     reader = Reader(payload)
+    return read_levels(tables, {level: reader for level, present in enumerate(coded) if present}, shapes, rate)
+
+
+def decode_apart(
+    tables: Sequence[LevelTables],
+    parts: Sequence[bytes],
+    shapes: Sequence[tuple[int, int, int]],
+    rate: int,
+    coded: Sequence[bool],
+) -> Symbols:
+    """The symbols of payloads of single levels; coded levels of which there is none are zero."""
+    present = [level for level, is_coded in enumerate(coded) if is_coded]
+    readers = {level: Reader(Payload(part)) for level, part in zip(present, parts, strict=False)}
+    return read_levels(tables, readers, shapes, rate)
+
+
+def read_levels(
+    tables: Sequence[LevelTables],
+    readers: Mapping[int, Reader],
+    shapes: Sequence[tuple[int, int, int]],
+    rate: int,
+) -> Symbols:
+    """The symbols of levels that have a reader; those of the others are zero."""
     frequencies = [table.frequencies().astype(np.float64) for table in tables]
 
     def take(level: int, rows: Integers) -> Integers:
-        return reader.take(frequencies[level], rows.ravel()).reshape(rows.shape) - tables[level].bound
+        return readers[level].take(frequencies[level], rows.ravel()).reshape(rows.shape) - tables[level].bound
 
-    absent = {level: np.zeros((1, *shape), dtype=np.int64) for level, shape in enumerate(shapes) if not coded[level]}
+    absent = {i: np.zeros((1, *shape), dtype=np.int64) for i, shape in enumerate(shapes) if i not in readers}
     return [level[0] for level in chain.unfold(tables, shapes, rate, 1, take, absent)]
 
 

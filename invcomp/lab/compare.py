@@ -12,14 +12,14 @@ from invcomp.lab.metrics import Judge
 from invcomp.lab.peers import PeerSetting, PillowCodec
 from invcomp.lab.results import Comparison, FileResult, Metric, Panel, Result
 
-SHOWN = 12
+SHOWN = 24
 BUDGETS = (100, 200, 400)  # bytes near which pictures are laid side by side
 
 
 def comparisons(
     results: Sequence[Result], codecs: Sequence[PictureCodec], pictures: PictureSet, metrics: Sequence[Metric]
 ) -> list[Comparison]:
-    """A dozen pictures at a few budgets: each codec's best file of at most the bytes of the first codec's file.
+    """Two dozen pictures at a few budgets: each codec's best file of at most the bytes of the first codec's file.
 
     Best by LPIPS-alex if it is measured. Peers with a quality of their own are refined between the measured ones.
     """
