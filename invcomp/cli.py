@@ -175,7 +175,7 @@ def compress(
         int | None, typer.Option(help="How many of the coarsest latent levels are used.", show_default="all")
     ] = None,
     progressive: Annotated[
-        bool, typer.Option("--progressive", help="Files that can be cut after any level, 3 bytes a level larger.")
+        bool, typer.Option("--progressive", help="Files that can be cut after any level, 4 bytes a level larger.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,

@@ -9,8 +9,8 @@
                 zigzag zigzag   x, y of the square's centre from that picture's middle, in quarter pixels
                 zigzag zigzag   x, y from the centre to the middle of the square's right side, in quarter pixels
     …           payload
-      if g      varint … byte   for every coded level: the length of its payload, the payload, the low byte of the
-                                CRC-16 of everything before
+      if g      varint … two    for every coded level: the length of its payload, the payload, the CRC-16 of everything
+                                before, as below; that of the last one ends the file
     last two    CRC-16 (CCITT, big-endian) of everything before, started from the full prior id
 
 A varint is seven bits a byte, the lowest first, in at most 3 bytes; a zigzag is the varint of 2n, or of -2n - 1 for
@@ -32,7 +32,7 @@ MAGIC, VERSION = 0b1010, 1
 ID_BITS = 11
 SMALLEST = 5  # bytes
 SIZE, SQUARE, LEVELS, PLACED, PROGRESSIVE = 1, 2, 4, 8, 16
-PART_BYTES = 3  # that a level of a progressive file costs besides its symbols: length, check, coder termination
+PART_BYTES = 4  # that a level of a progressive file costs besides its symbols: length, checksum, coder termination
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,20 @@ def serialise(container: Container) -> bytes:
     first = bytes([MAGIC << 4 | VERSION - 1 << 2 | container.tail])
     body = first + word.to_bytes(2, "big") + fields + container.payload
     for part in container.parts or ():
-        body += varint(len(part)) + part
-        body += check(container.prior_id, body)
-    return body + checksum(container.prior_id, body).to_bytes(2, "big")
+        body = sealed(container.prior_id, body + varint(len(part)) + part)
+    return body if container.parts else sealed(container.prior_id, body)
 
 
-def check(prior_id: bytes, data: bytes) -> bytes:
-    """The byte that ends a level of a progressive file."""
-    return bytes([checksum(prior_id, data) & 255])
+def sealed(prior_id: bytes, data: bytes) -> bytes:
+    """Bytes with their checksum."""
+    return data + checksum(prior_id, data).to_bytes(2, "big")
 
 
 def overhead(size: tuple[int, int] | None, placement: Placement | None = None, parts: int = 0) -> int:
     """Bytes of a file besides its payload, if all levels are coded; of a progressive one with so many `parts`."""
-    return SMALLEST + len(write_fields(Fields(size, None, placement, bool(parts)))) + PART_BYTES * parts
+    if parts:
+        return SMALLEST - 2 + len(write_fields(Fields(size, 0, placement, True))) + PART_BYTES * parts
+    return SMALLEST + len(write_fields(Fields(size, None, placement)))
 
 
 def write_fields(fields: Fields) -> bytes:
@@ -175,48 +176,46 @@ def read(data: bytes, prior_id: bytes, name: str = "the file", partial: bool = F
     whole = intact(prior_id, data)
     if not (whole or partial):
         raise FormatError(f"{name} is truncated or damaged: its checksum does not agree; get it again")
-    body = data[3:-2] if whole else data[3:]
-    fields = Fields()
+    fields, body = Fields(), data[3:]
     if data[1] >> 7:
         fields, body = read_fields(body, name)
     if not fields.progressive:
         if not whole:
             raise FormatError(f"{name} is truncated or damaged, and not progressive: nothing of it can be shown")
-        return Container(prior_id, header.rate, body, data[0] & 3, *fields[:3])
-    head = data[: len(data) - len(body) - (2 if whole else 0)]
-    parts, rest = read_parts(prior_id, head, body)
-    if whole and rest:
+        if len(body) < 2:
+            raise FormatError(f"{name} is damaged: its header ends early; get it again")
+        return Container(prior_id, header.rate, body[:-2], data[0] & 3, *fields[:3])
+    parts, rest = read_parts(prior_id, data[: len(data) - len(body)], body)
+    coded = (fields.levels or 0).bit_count()
+    if len(parts) > coded or (len(parts) == coded and len(rest) != (0 if coded else 2)):
         raise FormatError(f"{name} is damaged: its levels do not fill it; get it again")
-    if not (whole or parts):
-        raise FormatError(f"{name} is truncated or damaged before its first level ends: nothing of it can be shown")
+    if len(parts) < coded and not (partial and parts):
+        raise FormatError(f"{name} is truncated or damaged: {len(parts)} of its {coded} levels are there; get it again")
     return Container(prior_id, header.rate, b"", 0, *fields[:3], parts)
 
 
 def read_parts(prior_id: bytes, head: bytes, body: bytes) -> tuple[tuple[bytes, ...], bytes]:
     """The levels of a progressive file that are there whole, and what follows them; `head` is all before them."""
     parts: list[bytes] = []
-    while body:
+    while len(body) > 2:
         try:
             length, rest = read_varint(body)
         except IndexError:
             break
-        part, after = rest[:length], rest[length:]
-        end = len(body) - len(after)
-        if len(part) < length or after[:1] != check(prior_id, head + body[:end]):
+        end = len(body) - len(rest) + length + 2
+        if len(body) < end or not intact(prior_id, head + body[:end]):
             break
-        parts.append(part)
-        head, body = head + body[: end + 1], after[1:]
+        parts.append(rest[:length])
+        head, body = head + body[:end], body[end:]
     return tuple(parts), body
 
 
 def cut_points(prior_id: bytes, data: bytes) -> list[int]:
     """After how many bytes each level of an intact progressive file ends."""
-    content = read(data, prior_id)
-    parts = content.parts or ()
-    ends, end = [], len(data) - 2
-    for part in reversed(parts):
+    ends, end = [], len(data)
+    for part in reversed(read(data, prior_id).parts or ()):
         ends.append(end)
-        end -= len(varint(len(part))) + len(part) + 1
+        end -= len(varint(len(part))) + len(part) + 2
     return ends[::-1]
 
 
