@@ -46,10 +46,11 @@ class Compressed:
     level_bits: list[float]
     rate: int
     start_objective: float
-    """lambda * bits + distortion where the search started. Under a promise: the distortion, or for a least quality the
-    bits, of what keeps it; what does not is a million and more."""
+    """lambda * bits + distortion where the search started. Within a number of bytes: the distortion, and a million and
+    more for what has more."""
     objective: float
-    """The same for what was written: never higher."""
+    """The same for what was written: never higher. Where a least quality is asked for, which starts like a plain
+    search, it is the bits instead, and a million and more for what does not reach it."""
     distortion: float
     reached: Fidelity | None = None
     """PSNR and SSIM of the decoded file, where a least one is asked for."""

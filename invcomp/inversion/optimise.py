@@ -189,9 +189,8 @@ class Search:
                     judged = part.judge(values, distortion if rounds_itself else None)
                     keep(best, judged, active)
                     now = torch.stack([judged.bits, judged.distortion])
-                    gain = 1 - part.weighed(now) / part.weighed(
-                        reached
-                    )  # under a promise lambda moves: weigh both anew
+                    # lambda may have moved since: both are weighed with that of now
+                    gain = 1 - part.weighed(now) / part.weighed(reached)
                     reached = torch.where(gain > 0, now, reached)
                     part.steer(judged.bits, judged.distortion)
                     self.rate_weight = self.rate_weight.index_copy(0, active, part.rate_weight)

@@ -6,8 +6,9 @@ more. The best candidate is the best of those that keep it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -25,36 +26,50 @@ ROUNDS = 64  # of forced moves
 MARGIN = 1.02  # more bits than are needed are aimed at, since contexts take some back
 
 
-class Promise(Protocol):
-    """What a batch of N pictures is to keep; everything is (N,)."""
-
-    def kept(self, bits: Tensor, distortion: Tensor) -> Tensor:
-        """Whether it is."""
-
-    def objective(self, bits: Tensor, distortion: Tensor) -> Tensor:
-        """What is lowest in the best candidate."""
-
-    def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
-        """Lambda for the next step."""
-
-    def room(self, bits: Tensor) -> Tensor:
-        """How many bits may be added."""
-
-    def subset(self, rows: Tensor) -> Promise:
-        """The promise to the pictures `rows` (M,) alone."""
-
-
 @dataclass(frozen=True)
-class MostBits:
-    """No more bits than `limit` (N,), and the least distortion with them."""
+class Promise(ABC):
+    """What a batch of N pictures is to keep; everything is (N,)."""
 
     limit: Tensor
 
+    @abstractmethod
+    def limited(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        """What may not pass the limit."""
+
+    @abstractmethod
+    def sought(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        """What is lowest in the best candidate that keeps the promise."""
+
+    @abstractmethod
+    def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
+        """Lambda for the next step."""
+
+    @abstractmethod
+    def room(self, bits: Tensor) -> Tensor:
+        """How many bits may be added."""
+
     def kept(self, bits: Tensor, distortion: Tensor) -> Tensor:
-        return bits <= self.limit
+        """Whether the promise is."""
+        return self.limited(bits, distortion) <= self.limit
 
     def objective(self, bits: Tensor, distortion: Tensor) -> Tensor:
-        return torch.where(self.kept(bits, distortion), distortion, BROKEN * bits / self.limit)
+        """What is lowest in the best candidate."""
+        broken = BROKEN * self.limited(bits, distortion) / self.limit
+        return torch.where(self.kept(bits, distortion), self.sought(bits, distortion), broken)
+
+    def subset(self, rows: Tensor) -> Self:
+        """The promise to the pictures `rows` (M,) alone."""
+        return type(self)(self.limit[rows])
+
+
+class MostBits(Promise):
+    """No more bits than `limit`, and the least distortion with them."""
+
+    def limited(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return bits
+
+    def sought(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return distortion
 
     def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
         return follow(rate_weight, bits / self.limit, firmness)
@@ -62,30 +77,21 @@ class MostBits:
     def room(self, bits: Tensor) -> Tensor:
         return self.limit - bits
 
-    def subset(self, rows: Tensor) -> MostBits:
-        return MostBits(self.limit[rows])
 
+class MostDistortion(Promise):
+    """No more distortion than `limit`, and the fewest bits with it."""
 
-@dataclass(frozen=True)
-class MostDistortion:
-    """No more distortion than `limit` (N,), and the fewest bits with it."""
+    def limited(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return distortion
 
-    limit: Tensor
-
-    def kept(self, bits: Tensor, distortion: Tensor) -> Tensor:
-        return distortion <= self.limit
-
-    def objective(self, bits: Tensor, distortion: Tensor) -> Tensor:
-        return torch.where(self.kept(bits, distortion), bits, BROKEN * distortion / self.limit)
+    def sought(self, bits: Tensor, distortion: Tensor) -> Tensor:
+        return bits
 
     def steered(self, rate_weight: Tensor, bits: Tensor, distortion: Tensor, firmness: float) -> Tensor:
         return follow(rate_weight, self.limit / distortion.clamp(min=1e-12) * AIM**2, firmness)
 
     def room(self, bits: Tensor) -> Tensor:
         return torch.full_like(bits, torch.inf)
-
-    def subset(self, rows: Tensor) -> MostDistortion:
-        return MostDistortion(self.limit[rows])
 
 
 def follow(rate_weight: Tensor, used: Tensor, firmness: float) -> Tensor:
