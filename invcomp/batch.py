@@ -16,9 +16,10 @@ from invcomp import container
 from invcomp.entropy.chain import Symbols, ideal_bits
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import Loss
-from invcomp.inversion.optimise import Found, Schedule, Search
+from invcomp.inversion.optimise import Found, Search
 from invcomp.inversion.promises import MostBits, MostDistortion, Promise
 from invcomp.inversion.rate import CodeLengths
+from invcomp.inversion.schedules import Schedule
 from invcomp.inversion.starts import first_guess
 from invcomp.inversion.steps import Candidate
 from invcomp.placement import Placement

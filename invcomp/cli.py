@@ -157,14 +157,30 @@ def compress(
     best_effort: Annotated[
         bool, typer.Option("--best-effort", help="Keep what comes closest where the prior cannot reach that.")
     ] = False,
-    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is its start alone.")] = 500,
+    schedule: Annotated[str, typer.Option(help="Of the search: fast, default or best.")] = "default",
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Steps of the search; 0 is its start alone.", show_default="the schedule's: 100, 500, 1500"),
+    ] = None,
     loss: Annotated[
         str | None,
         typer.Option(help='Loss expression, like "100*mse + 0.5*lpips-squeeze".', show_default="the prior's own"),
     ] = None,
     relaxation: Annotated[
-        str, typer.Option(help="straight-through, uniform-noise or soft-rounding.")
-    ] = "straight-through",
+        str | None,
+        typer.Option(
+            help="Of rounding: straight-through, uniform-noise, soft-rounding, gumbel or admm.",
+            show_default="the schedule's",
+        ),
+    ] = None,
+    polish: Annotated[
+        bool | None,
+        typer.Option(
+            "--polish/--no-polish",
+            help="End with moves of single symbols until none improves, or with none.",
+            show_default="a share of the steps",
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(
@@ -210,7 +226,17 @@ def compress(
         from invcomp.codec import Codec, check_arguments
         from invcomp.inversion.fidelity import Fidelity
 
-        check_arguments(quality, steps, loss, relaxation, start, max_bytes, min_psnr, min_ssim)
+        check_arguments(
+            quality=quality,
+            max_bytes=max_bytes,
+            min_psnr=min_psnr,
+            min_ssim=min_ssim,
+            schedule=schedule,
+            steps=steps,
+            loss=loss,
+            relaxation=relaxation,
+            start=start,
+        )
         if align is not None:
             from invcomp.faces import FaceFinder, cut
 
@@ -266,9 +292,11 @@ def compress(
                     max_bytes=max_bytes,
                     min_psnr=min_psnr,
                     min_ssim=min_ssim,
+                    schedule=schedule,
                     steps=steps,
                     loss=loss,
                     relaxation=relaxation,
+                    polish=polish,
                     start=start,
                     levels=levels,
                     progressive=progressive,
@@ -627,7 +655,8 @@ def ablate(
         str, typer.Option(help='Loss expressions, with semicolons: "mse; 100*mse + 1*lpips-squeeze". prior is its own.')
     ] = "prior",
     relaxations: Annotated[
-        str, typer.Option(help="With commas: straight-through, uniform-noise, soft-rounding.")
+        str,
+        typer.Option(help="With commas: straight-through, uniform-noise, soft-rounding, gumbel, admm."),
     ] = "straight-through",
     steps: Annotated[str, typer.Option(help="Steps of the search, with commas.")] = "100,500",
     start: Annotated[

@@ -22,7 +22,6 @@ from invcomp.entropy.coder import Payload
 from invcomp.errors import FormatError, ImageError, LossError, QualityError, UsageError
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
-from invcomp.inversion.optimise import Schedule, check
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
@@ -91,9 +90,11 @@ class Codec:
         max_bytes: int | None = None,
         min_psnr: float | None = None,
         min_ssim: float | None = None,
-        steps: int = 500,
+        schedule: str = "default",
+        steps: int | None = None,
         loss: str | None = None,
-        relaxation: str = Schedule.relaxation,
+        relaxation: str | None = None,
+        polish: bool | None = None,
         start: str | None = None,
         levels: int | None = None,
         progressive: bool = False,
@@ -110,9 +111,11 @@ class Codec:
             max_bytes=max_bytes,
             min_psnr=min_psnr,
             min_ssim=min_ssim,
+            schedule=schedule,
             steps=steps,
             loss=loss,
             relaxation=relaxation,
+            polish=polish,
             start=start,
             levels=levels,
             progressive=progressive,
@@ -131,9 +134,11 @@ class Codec:
         max_bytes: int | None = None,
         min_psnr: float | None = None,
         min_ssim: float | None = None,
-        steps: int = 500,
+        schedule: str = "default",
+        steps: int | None = None,
         loss: str | None = None,
-        relaxation: str = Schedule.relaxation,
+        relaxation: str | None = None,
+        polish: bool | None = None,
         start: str | None = None,
         levels: int | None = None,
         progressive: bool = False,
@@ -147,22 +152,43 @@ class Codec:
         `quality` in [0, 100] sets lambda: 0 gives the smallest files, 36 is the default. `max_bytes` in its place: no
         file is larger, and lambda is adapted so that the bytes are used. Or `min_psnr` in dB and `min_ssim`, one or
         both: the smallest files that are found whose decoded pictures reach them, searched for with those errors as
-        the loss; of a picture that does not, the best is returned, with `kept` false. `steps` of the search; 0 is the
-        encoder alone.
+        the loss; of a picture that does not, the best is returned, with `kept` false. `schedule` of the search: `fast`,
+        `default` or `best` (`invcomp.inversion.schedules`); `steps`, if another number is wanted: 0 is the encoder
+        alone.
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that the prior was trained
         with, for which it carries all that is needed. `start` of the search: `encoder` (the default if the prior has
         one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation` of rounding
-        (`invcomp.inversion.relaxations`). `levels`: how many of the coarsest latent levels are used, by default all.
+        (`invcomp.inversion.relaxations`). `polish`: whether whole moves go on until none improves, or are left out; by
+        default they have a share of the steps. `levels`: how many of the coarsest latent levels are used, by default all.
         `progressive` files can be cut after any level, for about four bytes a level.
         `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
         `ImageError` for a picture that is too large, or that no file of `max_bytes` holds.
         """
-        check_arguments(quality, steps, loss, relaxation, start, max_bytes, min_psnr, min_ssim)
+        check_arguments(
+            quality=quality,
+            max_bytes=max_bytes,
+            min_psnr=min_psnr,
+            min_ssim=min_ssim,
+            schedule=schedule,
+            steps=steps,
+            loss=loss,
+            relaxation=relaxation,
+            start=start,
+        )
         self._check_levels(levels)
         has_encoder = self.prior.encoder is not None
         start = choose_start(start, has_encoder, self.prior.info.name)
-        schedule = schedule_for(start, has_encoder, steps, relaxation, levels, seed)
+        search = schedule_for(
+            schedule,
+            start,
+            has_encoder,
+            steps=steps,
+            relaxation=relaxation,
+            polish=polish,
+            levels=levels,
+            seed=seed,
+        )
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         pictures = [to_srgb(image).image for image in images]
@@ -180,12 +206,12 @@ class Codec:
             most = max(1, min(batch_size, self.most_together(width, height)))
             for first in range(0, len(members), most):
                 batch = members[first : first + most]
-                done, weight = len(results), len(batch) / max(1, steps)
+                done, weight = len(results), len(batch) / max(1, search.steps)
                 work = Batch(
                     self,
                     [pictures[i] for i in batch],
                     [places[i] for i in batch],
-                    schedule,
+                    search,
                     start,
                     progressive,
                     lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
@@ -525,19 +551,21 @@ class Codec:
 
 
 def check_arguments(
-    quality: float | None,
-    steps: int,
-    loss: str | None,
-    relaxation: str = Schedule.relaxation,
-    start: str | None = None,
+    *,
+    quality: float | None = None,
     max_bytes: int | None = None,
     min_psnr: float | None = None,
     min_ssim: float | None = None,
+    schedule: str = "default",
+    steps: int | None = None,
+    loss: str | None = None,
+    relaxation: str | None = None,
+    start: str | None = None,
 ) -> None:
-    """Raises `UsageError` or `LossError` if one of them is wrong."""
-    check(Schedule(steps=steps, relaxation=relaxation))
+    """Raises `UsageError` or `LossError` if one of the arguments of `Codec.compress_batch` is wrong."""
     if start is not None:
         parse_start(start)
+    schedule_for(schedule, start or "encoder", True, steps=steps, relaxation=relaxation)
     fidelity = Fidelity(min_psnr, min_ssim)
     fidelity.check()
     if sum((quality is not None, max_bytes is not None, fidelity != Fidelity())) > 1:

@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
+from invcomp.batch import Compressed
 from invcomp.codec import Codec
-from invcomp.entropy.chain import ideal_bits
+from invcomp.entropy.chain import Symbols, ideal_bits
 from invcomp.errors import UsageError
 from invcomp.inversion.losses import build_loss
-from invcomp.inversion.optimise import Schedule, Search
+from invcomp.inversion.optimise import Search
 from invcomp.inversion.polish import sensitivities
 from invcomp.inversion.rate import CodeLengths
-from invcomp.inversion.relaxations import RELAXATIONS, soft_rounding, straight_through, uniform_noise
+from invcomp.inversion.relaxations import RELAXATIONS
+from invcomp.inversion.schedules import SCHEDULES, Schedule
+from invcomp.inversion.starts import schedule_for
 
 LOSS = "100*mse"
 
@@ -83,20 +87,47 @@ def test_the_rate_pulls_to_zero_from_both_sides(tiny: Codec) -> None:
         assert (gradient.sign() == np.sign(start)).float().mean() > 0.95
 
 
-def test_relaxations_are_what_they_are_called() -> None:
-    values = torch.tensor([[[[0.4, -1.6, 2.5]]]], requires_grad=True)
-    random = torch.Generator().manual_seed(0)
-    rounded = straight_through(values, random, 0.0)
-    assert torch.equal(rounded, values.round())
-    assert torch.autograd.grad(rounded.sum(), values)[0].eq(1).all()
-    noise = torch.cat([uniform_noise(values, random, 0.0) - values for _ in range(500)])
-    assert noise.min() >= -0.5
-    assert noise.max() <= 0.5
-    assert noise.abs().mean().item() == pytest.approx(0.25, abs=0.02)
-    soft, hard = (soft_rounding(values, random, progress) for progress in (0.0, 1.0))
-    assert torch.equal(soft_rounding(values.round(), random, 0.3), values.round())
-    assert ((hard - values.round()).abs() < (soft - values.round()).abs())[..., :2].all()
-    assert (torch.autograd.grad(soft.sum(), values)[0] > 0).all()
+def test_polish_goes_on_until_no_single_move_pays_and_can_be_left_out(tiny: Codec, held_out: list[Image.Image]) -> None:
+    options = {"steps": 8, "loss": LOSS, "quality": 40}
+    without, some, settled = (tiny.compress_batch(held_out[:2], **options, polish=p) for p in (False, None, True))
+    for bare, shared, end in zip(without, some, settled, strict=True):
+        assert end.objective < shared.objective
+        assert end.objective < bare.objective
+    # nothing that a single symbol could do helps any more, but for one in a hundred that chance has left out
+    image, end = held_out[0], settled[0]
+    _, symbols = tiny.read(end.data)
+    search, values = one_search(tiny, image, end, symbols)
+    here = search.judge(values).objective
+    rng, pays = np.random.default_rng(0), 0
+    for _ in range(100):
+        level = int(rng.integers(len(values)))
+        moved = [v.clone() for v in values]
+        at = int(rng.integers(moved[level].numel()))
+        moved[level].view(-1)[at] += float(rng.choice([-1, 1]))
+        if (moved[level].abs() <= search.lengths.limits[level]).all():
+            pays += bool(search.judge(moved).objective < here - 1e-6)
+    assert pays <= 2
+
+
+def one_search(codec: Codec, image: Image.Image, result: Compressed, symbols: Symbols) -> tuple[Search, list[Tensor]]:
+    """The search of one picture at the rate of its file, and the symbols of the file."""
+    loss = build_loss(LOSS, lambda: pytest.fail("no critic is needed"), torch.device("cpu"))
+    picture = codec.to_coded(image)[None]
+    lengths = CodeLengths(codec.prior.tables, [result.rate], codec.prior.arch.latent_shapes(*picture.shape[2:]))
+    position = 0.4 * (codec.prior.arch.rates - 1)
+    weight = torch.tensor([codec.rate_weight(LOSS, position)])
+    search = Search(codec.prior.generator, loss, lengths, picture, torch.tensor([float(result.rate)]), weight)
+    return search, [torch.from_numpy(s)[None].float() for s in symbols]
+
+
+def test_presets_differ_in_steps_and_what_is_told_comes_before_them() -> None:
+    fast, default, best = (schedule_for(name, "encoder", True) for name in SCHEDULES)
+    assert fast.steps < default.steps < best.steps
+    assert best.settle
+    told = schedule_for("best", "encoder", True, steps=7, relaxation="gumbel", polish=False)
+    assert (told.steps, told.relaxation, told.settle, told.gradient_steps) == (7, "gumbel", False, 7)
+    assert schedule_for("default", "mean", True).far
+    assert schedule_for("default", "encoder", False).far
 
 
 @pytest.mark.parametrize(
@@ -104,6 +135,7 @@ def test_relaxations_are_what_they_are_called() -> None:
     [
         ({"steps": -1}, "0 or more"),
         ({"relaxation": "magic"}, "straight-through, uniform-noise"),
+        ({"schedule": "magic"}, "fast, default, best"),
         ({"quality": 101}, "between 0 and 100"),
         ({"quality": float("nan")}, "between 0 and 100"),
         ({"batch_size": 0}, "1 or more"),

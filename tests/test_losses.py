@@ -11,7 +11,7 @@ import torchvision
 from invcomp.errors import LossError
 from invcomp.inversion import losses
 from invcomp.inversion.losses import build_loss, parse_loss
-from invcomp.inversion.lpips import LpipsTerm
+from invcomp.inversion.lpips import LpipsTerm, UnitDistance
 from invcomp.pictures import to_tensor
 from invcomp.priors.architecture import from_preset
 from invcomp.priors.critic import Critic
@@ -121,6 +121,14 @@ def test_lpips_agrees_with_the_lpips_package(
     large = [torch.nn.functional.interpolate(p, scale_factor=2.0, mode="bilinear") for p in (x, y)]
     expected = download_lpips("squeeze")(large[0] * 2 - 1, large[1] * 2 - 1).flatten()
     np.testing.assert_allclose(loss.distance(y, loss.reference(x)).numpy(), expected.numpy(), rtol=1e-4)
+
+
+def test_the_gradient_of_lpips_that_is_written_out_is_the_numerical_one() -> None:
+    torch.manual_seed(0)
+    x, y = (torch.randn(2, 5, 3, 4, dtype=torch.float64) for _ in range(2))
+    weight = torch.rand(5, dtype=torch.float64)
+    v = weight.view(1, -1, 1, 1) * torch.nn.functional.normalize(y, dim=1)
+    assert torch.autograd.gradcheck(UnitDistance.apply, (x.requires_grad_(), v, weight))
 
 
 def test_a_carried_lpips_network_measures_like_the_original(pair: tuple[torch.Tensor, torch.Tensor]) -> None:

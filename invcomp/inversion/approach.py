@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from invcomp.inversion.relaxations import RELAXATIONS, straight_through
+from invcomp.inversion.relaxations import ANNEALED
+from invcomp.inversion.relaxations.straight_through import straight_through
 from invcomp.inversion.steps import SymbolSteps, keep
 
 if TYPE_CHECKING:
-    from invcomp.inversion.optimise import Schedule, Search
+    from invcomp.inversion.optimise import Search
+    from invcomp.inversion.schedules import Schedule
     from invcomp.inversion.steps import Candidate
 
 LONGEST, SHORTEST = 0.13, 0.003  # steps, in those units
@@ -39,16 +41,17 @@ def approach(
     moments = [SymbolSteps(v) for v in values]
     widest = torch.stack([spread.amax(dim=(1, 2, 3)) for spread in spreads]).amax(dim=0).view(-1, 1, 1, 1)
     units = [(spread * widest).sqrt() for spread in spreads]
-    relax = RELAXATIONS[schedule.relaxation]
     random = torch.Generator(device=search.rate.device).manual_seed(schedule.seed)
+    relaxation = ANNEALED[schedule.relaxation](random) if schedule.relaxation in ANNEALED else None
     everyone = torch.arange(len(search.rate), device=search.rate.device)
     for step in range(steps):
         progress = step / steps
         free, settling = progress < FREE, progress >= 1 - SETTLING
-        stand_in, relaxed = straight_through if settling else relax, (progress - FREE) / (1 - SETTLING - FREE)
-        used = values if free else [stand_in(v, random, relaxed) for v in values]
-        distortion = search.distortion(used)
-        objective = (FREE_RATE if free else 1.0) * search.rate_weight * search.lengths.total(values) + distortion
+        if relaxation and not free and not settling:
+            objective = relaxation.objective(search, values, (progress - FREE) / (1 - SETTLING - FREE))
+        else:
+            distortion = search.distortion(values if free else [straight_through(v) for v in values])
+            objective = (FREE_RATE if free else 1.0) * search.rate_weight * search.lengths.total(values) + distortion
         gradients = torch.autograd.grad(objective.sum(), values)
         with torch.no_grad():
             if settling:

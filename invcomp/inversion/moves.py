@@ -1,8 +1,8 @@
 """Whole moves of single symbols: what they promise, and where a batch stands.
 
-Moving symbol i by d = -1 or +1 changes the objective by about
+Moving symbol i by d, which is -1, +1, or what brings it to zero, changes the objective by about
 
-    g_i d + k h_i / 2 + lambda (L(r_i + d) - L(r_i)),
+    g_i d + k h_i d^2 / 2 + lambda (L(r_i + d) - L(r_i)),
 
 g the gradient of the distortion, h the squared sensitivity of the picture, L the code length.
 """
@@ -60,18 +60,27 @@ def look(search: Search, symbols: list[Tensor]) -> State:
 
 @torch.no_grad()
 def predict(search: Search, state: State, bend: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The predicted change of the objective by the better move of every symbol, its direction, and its bits;
-    (N, symbols)."""
+    """The predicted change of the objective by the best move of every symbol, the move, and its bits; (N, symbols).
+
+    `bend` is k h / 2.
+    """
     weight = search.rate_weight.view(-1, 1, 1, 1)
     tables = search.lengths.tables(state.symbols)
-    promises, directions, bits = [], [], []
-    for level, (symbols, gradient) in enumerate(zip(state.symbols, state.gradients, strict=True)):
-        more, less = (search.lengths.change(level, symbols, tables[level], step) for step in (1, -1))
-        up, down = gradient + weight * more, weight * less - gradient
-        promises.append(torch.minimum(up, down))
-        directions.append(torch.where(up < down, 1.0, -1.0))
-        bits.append(torch.where(up < down, more, less))
-    return flat(promises) + bend, flat(directions), flat(bits)
+    promises: list[Tensor] = []
+    moves: list[Tensor] = []
+    bits: list[Tensor] = []
+    pairs = zip(state.symbols, state.gradients, like(bend, state.symbols), strict=True)
+    for level, (symbols, gradient, bent) in enumerate(pairs):
+        found = []
+        for move in (torch.ones_like(symbols), -torch.ones_like(symbols), -symbols):
+            change = search.lengths.change(level, symbols, tables[level], move)
+            promise = gradient * move + bent * move.square() + weight * change
+            found.append((torch.where(move == 0, torch.inf, promise), move, change))
+        columns = [torch.stack(column) for column in zip(*found, strict=True)]
+        best = columns[0].argmin(0, keepdim=True)
+        for column, kept in zip(columns, (promises, moves, bits), strict=True):
+            kept.append(column.gather(0, best)[0])
+    return flat(promises), flat(moves), flat(bits)
 
 
 def sensitivities(search: Search, symbols: list[Tensor], random: torch.Generator) -> list[Tensor]:

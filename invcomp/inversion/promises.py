@@ -111,11 +111,12 @@ def shrink(search: Search, symbols: list[Tensor], limit: Tensor, seed: int) -> l
         values, towards = flat(state.symbols), -flat(state.symbols).sign()
         tables = search.lengths.tables(state.symbols)
         with torch.no_grad():
-            up, down = (
-                flat([search.lengths.change(i, s, tables[i], step) for i, s in enumerate(state.symbols)])
-                for step in (1, -1)
+            nearer = like(towards, state.symbols)
+            changes = (
+                search.lengths.change(level, *level_moves)
+                for level, level_moves in enumerate(zip(state.symbols, tables, nearer, strict=True))
             )
-            saved = -torch.where(towards > 0, up, down)
+            saved = -flat(list(changes))
             damage = towards * flat(state.gradients) + curvature_scale(search, state)[:, None] * sensitivity / 2
             price = torch.where((values != 0) & (saved > 0), damage.clamp(min=0) / saved, torch.inf)
             order = price.argsort(dim=1)

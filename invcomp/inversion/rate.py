@@ -129,9 +129,9 @@ class CodeLengths:
         by_level = enumerate(zip(values, self.tables(values), strict=True))
         return torch.stack([self.bits(level, v, tables).sum(dim=(1, 2, 3)) for level, (v, tables) in by_level]).sum(0)
 
-    def change(self, level: int, symbols: Tensor, tables: Tensor, step: int) -> Tensor:
-        """What moving each of the whole symbols (N, C, H, W) by `step` costs in bits of its own; infinite beyond the
-        limits."""
-        moved = symbols + step
+    def change(self, level: int, symbols: Tensor, tables: Tensor, move: Tensor) -> Tensor:
+        """What each of the whole symbols (N, C, H, W) costs more in bits of its own after its `move`; infinite beyond
+        the limits."""
+        moved = symbols + move
         bits = self.bits(level, moved, tables) - self.bits(level, symbols, tables)
         return torch.where(moved.abs() > self.limits[level], torch.inf, bits)

@@ -1,6 +1,7 @@
 """Where a search starts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor
 from invcomp.entropy.chain import draw
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import UsageError
-from invcomp.inversion.optimise import Schedule, Search
+from invcomp.inversion.optimise import Search
+from invcomp.inversion.relaxations import STRAIGHT_THROUGH
+from invcomp.inversion.schedules import Schedule, check, find_schedule, polished
 
 MOST_STARTS = 64
 FAR_POLISH = 0.25  # share of the steps for whole moves, where the gradient has a longer way
@@ -36,11 +39,31 @@ def choose_start(start: str | None, has_encoder: bool, prior: str) -> str:
     return start
 
 
-def schedule_for(start: str, has_encoder: bool, steps: int, relaxation: str, levels: int | None, seed: int) -> Schedule:
-    """The schedule of a search. From the mean, or without an encoder, it is the long way (`approach.py`)."""
-    far = start == "mean" or not has_encoder
-    share = FAR_POLISH if far else Schedule.polish_share
-    return Schedule(steps=steps, relaxation=relaxation, far=far, levels=levels, polish_share=share, seed=seed)
+def schedule_for(
+    preset: str,
+    start: str,
+    has_encoder: bool,
+    *,
+    steps: int | None = None,
+    relaxation: str | None = None,
+    polish: bool | None = None,
+    levels: int | None = None,
+    seed: int = 0,
+) -> Schedule:
+    """The preset of that name with what is told in its place. Raises `UsageError`.
+
+    From the mean, or without an encoder, the search goes the long way (`approach.py`).
+    """
+    chosen = replace(find_schedule(preset), levels=levels, seed=seed)
+    if start == "mean" or not has_encoder:
+        chosen = replace(chosen, far=True, polish_share=FAR_POLISH, relaxation=STRAIGHT_THROUGH)
+    chosen = replace(
+        chosen,
+        steps=chosen.steps if steps is None else steps,
+        relaxation=relaxation or chosen.relaxation,
+    )
+    check(chosen)
+    return polished(chosen, polish)
 
 
 def first_guess(

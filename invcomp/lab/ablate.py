@@ -7,7 +7,7 @@ from pathlib import Path
 
 from invcomp.codec import Codec, check_arguments
 from invcomp.errors import UsageError
-from invcomp.inversion.optimise import Schedule
+from invcomp.inversion.schedules import Schedule
 from invcomp.lab.codecs import InvcompCodec, InvcompSetting
 from invcomp.lab.effects import marginal_effects
 from invcomp.lab.estimate import in_words, seconds_a_step
@@ -77,7 +77,13 @@ def grid(request: AblateRequest) -> list[Cell]:
         cells = [cell for cell in cells if distance(cell, reference) <= 1]
     for cell in cells:
         for quality in request.qualities:
-            check_arguments(quality, cell.steps, chosen(cell.loss), cell.relaxation, chosen(cell.start))
+            check_arguments(
+                quality=quality,
+                steps=cell.steps,
+                loss=chosen(cell.loss),
+                relaxation=cell.relaxation,
+                start=chosen(cell.start),
+            )
         if cell.levels != ALL and not cell.levels.isdecimal():
             raise UsageError(f"levels are a whole number, or {ALL}, not {cell.levels!r}")
     return list(dict.fromkeys(cells))

@@ -67,7 +67,7 @@ def bench(
     if not request.priors:
         raise UsageError("bench needs a prior")
     for quality in request.qualities:
-        check_arguments(quality, request.steps, None)
+        check_arguments(quality=quality, steps=request.steps)
     store = Store(request.cache)
     first = Codec(request.priors[0], request.device)
     size = request.size or first.prior.arch.image_size

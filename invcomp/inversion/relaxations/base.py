@@ -1,0 +1,35 @@
+"""What a relaxation is: an objective with gradients that stands in for that of rounded symbols."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from invcomp.inversion.optimise import Search
+
+
+class Relaxation(ABC):
+    """The relaxation of one search. Its pictures stay the same, so that it may keep something of each."""
+
+    def __init__(self, random: torch.Generator) -> None:
+        self.random = random
+
+    @abstractmethod
+    def objective(self, search: Search, values: list[Tensor], progress: float) -> Tensor:
+        """What continuous symbols `values` [(N, C, H, W)] cost, (N,); `progress` in [0, 1] of the relaxed steps."""
+
+
+class StandIn(Relaxation):
+    """A relaxation that gives the generator and the tables something else in the place of rounded symbols."""
+
+    @abstractmethod
+    def stand_in(self, values: Tensor, progress: float) -> Tensor:
+        """Symbols of a level, (N, C, H, W)."""
+
+    def objective(self, search: Search, values: list[Tensor], progress: float) -> Tensor:
+        used = [self.stand_in(v, progress) for v in values]
+        return search.rate_weight * search.lengths.total(used) + search.distortion(used)
