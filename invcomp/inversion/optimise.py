@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invcomp.errors import UsageError
 from invcomp.inversion.approach import approach
+from invcomp.inversion.course import Course
 from invcomp.inversion.losses import Loss
 from invcomp.inversion.polish import polish
 from invcomp.inversion.promises import GENTLY, MostBits, Promise, shrink
@@ -69,10 +70,11 @@ def check(schedule: Schedule) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """The end of a search: the best candidate of every picture, and where it started."""
+    """The end of a search: the best candidate of every picture, where it started, and how it went."""
 
     best: Candidate
     start: Candidate
+    course: Course
 
 
 class Search:
@@ -137,14 +139,16 @@ class Search:
         part.promise = MostBits(limit)
         best.put(rows, part.judge(shrink(part, best.subset(rows).symbols, limit, seed)))
 
-    def refine(self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int) -> None:
+    def refine(self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int) -> Course:
         """Rounds of whole moves for the pictures `rows` (M,) of `best`, under another promise to them (M,)."""
         part = self.subset(rows)
         part.promise = promise
         now = best.subset(rows)
         now = part.candidate(now.symbols, now.bits, now.distortion)
-        polish(part, now, rounds, seed, lambda _: None)
+        course = Course(now, rows)
+        polish(part, now, rounds, seed, lambda _: course.note(now, moves=True))
         best.put(rows, now)
+        return course
 
     def run(self, start: list[Tensor], schedule: Schedule, report: Callable[[int], None] = lambda _: None) -> Found:
         """Search from continuous symbols `start` [(N, C, H, W)]; `report` is given the steps done."""
@@ -156,16 +160,22 @@ class Search:
         best.bits, best.distortion, best.objective = (
             x.clone() for x in (first.bits, first.distortion, first.objective)
         )
-        done = schedule.gradient_steps
+        done, course = schedule.gradient_steps, Course(best)
+
+        def step(number: int) -> None:
+            course.note(best, moves=number > done)
+            report(number)
+
         if schedule.far and done:
-            approach(self, values, best, schedule, report)
+            approach(self, values, best, schedule, step)
         elif done:
-            self.descend(values, best, schedule, report)
+            self.descend(values, best, schedule, step)
         if isinstance(self.promise, MostBits) and len(rows := (best.bits > self.promise.limit).nonzero().flatten()):
             self.cut_back(best, rows, self.promise.limit[rows], schedule.seed)
-        polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: report(done + rounds))
+        course.settle(best)
+        polish(self, best, schedule.steps - done, schedule.seed, lambda rounds: step(done + rounds))
         report(schedule.steps)
-        return Found(best, first)
+        return Found(best, first, course)
 
     def descend(self, start: list[Tensor], best: Candidate, schedule: Schedule, report: Callable[[int], None]) -> None:
         """Gradient steps under a relaxation; better candidates go to `best`. The batch shrinks as pictures converge."""
