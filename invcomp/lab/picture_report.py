@@ -23,7 +23,7 @@ from invcomp.priors.lpips import download_lpips, is_cached
 from invcomp.priors.portraits.generator import PortraitArchitecture
 
 SHOWN, STEP_SHOWN = 768, 256  # longest side in pixels of the pictures, and of those of fewer levels
-MEASURED, LPIPS_MEASURED = 1 << 22, 1 << 20  # most pixels of a picture that is measured: bounds memory
+MEASURED = 1 << 20  # most pixels of a picture that is measured: bounds memory
 FACTORS = (16, 8, 4, 2, 1)  # by which a difference may be enlarged
 CLIPPED = 0.01  # share of the values of a difference that may be cut off for that
 LPIPS = "squeeze"
@@ -225,7 +225,7 @@ def measured(codec: Codec, original: Image.Image, decoded: Image.Image) -> tuple
     (found,), _ = judge.measure([pair[0]])
     figures, notes = [(metric, found[metric.key]) for metric in judge.metrics if metric.key in found], judge.notes
     if size != original.size:
-        notes.append(f"PSNR and SSIM are of the pictures shrunk to {size[0]} x {size[1]} pixels.")
+        notes.append(f"The figures are of the pictures shrunk to {size[0]} x {size[1]} pixels.")
     metric = lpips_metric(LPIPS)
     network = codec.prior.lpips(LPIPS) or (download_lpips(LPIPS) if is_cached(LPIPS) else None)
     if network is None:
@@ -233,12 +233,9 @@ def measured(codec: Codec, original: Image.Image, decoded: Image.Image) -> tuple
     elif min(original.size) * 16 < max(original.size):
         notes.append(f"{metric.label} is left out: the picture is too narrow for it.")
     else:
-        size = within(original.size, LPIPS_MEASURED)
-        new, old = (to_tensor(shrunk(image, size))[None] for image in (decoded, original))
+        new, old = (to_tensor(image)[None] for image in pair)
         with torch.no_grad():
             figures.append((metric, float(lpips_measure(network)(new, old))))
-        if size != original.size:
-            notes.append(f"{metric.label} is of the pictures shrunk to {size[0]} x {size[1]} pixels.")
     return figures, notes
 
 
