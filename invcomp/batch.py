@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invcomp import container
 from invcomp.entropy.chain import Symbols, ideal_bits
+from invcomp.inversion.course import Course, Stretch, of_picture
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import Loss
 from invcomp.inversion.optimise import Found, Search
@@ -57,6 +58,8 @@ class Compressed:
     """PSNR and SSIM of the decoded file, where a least one is asked for."""
     kept: bool = True
     """Whether the file is of the least quality that is asked for."""
+    course: tuple[Stretch, ...] = ()
+    """How the search went; several searches and rounds of moves, where a least quality is asked for."""
 
     @property
     def bytes(self) -> int:
@@ -82,6 +85,8 @@ class Batch:
         self.sizes = [codec.header_size(*picture.size) for picture in pictures]
         self.x = torch.stack([codec.to_coded(picture) for picture in pictures]).to(self.device)
         self.shapes = self.prior.arch.latent_shapes(*self.x.shape[2:])
+        self.courses: list[Course] = []  # of all searches and rounds of moves so far
+        self.written: dict[int, int] = {}  # at the end of which of them a picture's file is; else of the last
 
     def at_quality(self, loss: Loss, expression: str, quality: float) -> list[Compressed]:
         position = quality / 100 * (self.prior.arch.rates - 1)
@@ -113,6 +118,7 @@ class Batch:
             search.cut_back(best, rows, best.bits[rows] - excess, self.schedule.seed)
             for n in over:
                 files[n] = self.file(search, best, n)
+            found.course.settle(best)
         return self.results(search, found, files)
 
     def reaching(self, asked: Fidelity) -> list[Compressed]:
@@ -144,10 +150,11 @@ class Batch:
             if share == 1 and (np.abs(np.log(np.maximum(reached, 1e-9))) < CLOSE).all():
                 break
         allowed = torch.ones(n, device=self.device)
-        search.refine(found.best, torch.arange(n, device=self.device), MostDistortion(allowed), self.rounds, 0)
+        everyone = torch.arange(n, device=self.device)
+        self.courses.append(search.refine(found.best, everyone, MostDistortion(allowed), self.rounds, 0))
         files, qualities, excess = [b""] * n, [Fidelity()] * n, np.full(n, np.inf)
         best, rows = found.best, list(range(n))
-        current = best.subset(torch.arange(n, device=self.device))
+        current = best.subset(everyone)
         for attempt in range(ATTEMPTS):
             again = []
             for i in rows:
@@ -157,6 +164,7 @@ class Batch:
                 smaller = not files[i] or len(data) < len(files[i])
                 if smaller if error <= 1 and excess[i] <= 1 else error < excess[i]:
                     files[i], qualities[i], excess[i] = data, quality, error
+                    self.written[i] = len(self.courses) - 1
                     at = torch.tensor([i], device=self.device)
                     best.put(at, current.subset(at))
                 if not LEEWAY <= error <= 1:
@@ -166,7 +174,8 @@ class Batch:
             if not rows or attempt + 1 == ATTEMPTS:
                 break
             at = torch.tensor(rows, device=self.device)
-            search.refine(current, at, MostDistortion(allowed[at]), self.rounds, self.schedule.seed + attempt)
+            promise, seed = MostDistortion(allowed[at]), self.schedule.seed + attempt
+            self.courses.append(search.refine(current, at, promise, self.rounds, seed))
         return self.results(search, found, files, qualities, [bool(error <= 1) for error in excess])
 
     @property
@@ -197,7 +206,9 @@ class Batch:
         with torch.no_grad():
             guess = (lambda: self.guess(search.rate)) if self.prior.encoder is not None else None
             values = first_guess(self.start, guess, search, self.prior.tables, rates, self.shapes, schedule.seed)
-        return search, search.run(values, schedule, report or self.report)
+        found = search.run(values, schedule, report or self.report)
+        self.courses.append(found.course)
+        return search, found
 
     def search(
         self, loss: Loss, rates: Sequence[int], weights: Sequence[float], promise: Promise | None = None
@@ -245,6 +256,7 @@ class Batch:
                     distortion=float(found.best.distortion[n]),
                     reached=qualities[n] if qualities else None,
                     kept=kept[n] if kept else True,
+                    course=of_picture(self.courses, n, self.written.get(n, len(self.courses) - 1)),
                 )
             )
         return results

@@ -204,6 +204,9 @@ def compress(
             "crop (or nothing) keeps the crop alone; paste keeps its place too, for decompress --onto.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Of one picture: what the file says and how it was found, as .html or .png.")
+    ] = None,
     device: Device = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -223,6 +226,10 @@ def compress(
             raise UsageError("--json and the file cannot both go to standard output: give -o")
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
+        if report is not None:
+            from invcomp.lab.picture_output import check_report, check_single, write_report
+
+            check_report(report, jobs, force)
         from invcomp.codec import Codec, check_arguments
         from invcomp.inversion.fidelity import Fidelity
 
@@ -282,6 +289,8 @@ def compress(
         with progress_bar("compressing", len(jobs), quiet=as_json) as done:
             for first in range(0, len(jobs), batch_size):
                 taken = [part for job in jobs[first : first + batch_size] for part in take(job)]
+                if report is not None:
+                    check_single(len(taken), "faces")
                 entries += [entry for _, _, entry in taken]
                 ready = [(job, piece, entry) for job, piece, entry in taken if piece is not None]
                 began = time.perf_counter()
@@ -315,6 +324,10 @@ def compress(
                         continue
                     try:
                         write_output(job, result.data)
+                        if report is not None:
+                            asked = (quality, max_bytes, Fidelity(min_psnr, min_ssim), loss)
+                            write_report(report, codec, job, piece, result, seconds, *asked)
+                            entry["report"] = str(report)
                     except (InvcompError, OSError) as error:
                         entry["error"] = str(error)
                         continue

@@ -158,8 +158,9 @@ class Codec:
         `loss` is an expression (`invcomp.inversion.losses`), by default the distortion that the prior was trained
         with, for which it carries all that is needed. `start` of the search: `encoder` (the default if the prior has
         one), `mean` or `best-of-K` (`invcomp.inversion.starts`). `relaxation` of rounding
-        (`invcomp.inversion.relaxations`). `polish`: whether whole moves go on until none improves, or are left out; by
-        default they have a share of the steps. `levels`: how many of the coarsest latent levels are used, by default all.
+        (`invcomp.inversion.relaxations`). `polish`: whether whole moves go on until none improves, or are left out;
+        by default they have a share of the steps. `levels`: how many of the coarsest latent levels are used, by
+        default all.
         `progressive` files can be cut after any level, for about four bytes a level.
         `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,

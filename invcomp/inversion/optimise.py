@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invcomp.inversion.approach import approach
+from invcomp.inversion.course import Course
 from invcomp.inversion.descent import descend
 from invcomp.inversion.losses import Loss
 from invcomp.inversion.polish import polish
@@ -29,10 +30,11 @@ SETTLED = 10_000  # rounds of whole moves at most, where they go on until none i
 
 @dataclass(frozen=True)
 class Found:
-    """The end of a search: the best candidate of every picture, and where it started."""
+    """The end of a search: the best candidate of every picture, where it started, and how it went."""
 
     best: Candidate
     start: Candidate
+    course: Course
 
 
 class Search:
@@ -97,14 +99,16 @@ class Search:
         part.promise = MostBits(limit)
         best.put(rows, part.judge(shrink(part, best.subset(rows).symbols, limit, seed)))
 
-    def refine(self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int) -> None:
+    def refine(self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int) -> Course:
         """Rounds of whole moves for the pictures `rows` (M,) of `best`, under another promise to them (M,)."""
         part = self.subset(rows)
         part.promise = promise
         now = best.subset(rows)
         now = part.candidate(now.symbols, now.bits, now.distortion)
-        polish(part, now, rounds, seed, lambda _: None)
+        course = Course(now, rows)
+        polish(part, now, rounds, seed, lambda _: course.note(now, moves=True))
         best.put(rows, now)
+        return course
 
     def run(self, start: list[Tensor], schedule: Schedule, report: Callable[[int], None] = lambda _: None) -> Found:
         """Search from continuous symbols `start` [(N, C, H, W)]; `report` is given the steps done."""
@@ -115,21 +119,27 @@ class Search:
         best.bits, best.distortion, best.objective = (
             x.clone() for x in (first.bits, first.distortion, first.objective)
         )
-        done = schedule.gradient_steps
+        done, course = schedule.gradient_steps, Course(best)
+
+        def step(number: int) -> None:
+            course.note(best, moves=number > done)
+            report(min(number, schedule.steps))
+
         if schedule.far and done:
-            approach(self, values, best, schedule, report)
+            approach(self, values, best, schedule, step)
         elif done:
-            first_steps = schedule.relaxed_steps
-            if first_steps:
-                values = relaxed(self, values, best, schedule, report)
-            descend(self, values, best, schedule, done - first_steps, lambda step: report(first_steps + step))
+            relaxed_steps = schedule.relaxed_steps
+            if relaxed_steps:
+                values = relaxed(self, values, best, schedule, step)
+            descend(self, values, best, schedule, done - relaxed_steps, lambda n: step(relaxed_steps + n))
         if isinstance(self.promise, MostBits) and len(rows := (best.bits > self.promise.limit).nonzero().flatten()):
             self.cut_back(best, rows, self.promise.limit[rows], schedule.seed)
+        course.settle(best)
         settle = schedule.settle and schedule.steps > 0
         rounds = SETTLED if settle else schedule.steps - done
-        polish(self, best, rounds, schedule.seed, lambda n: report(min(schedule.steps, done + n)), settle)
+        polish(self, best, rounds, schedule.seed, lambda n: step(done + n), settle)
         report(schedule.steps)
-        return Found(best, first)
+        return Found(best, first, course)
 
 
 def select(nested: Any, rows: Tensor) -> Any:

@@ -47,34 +47,43 @@ class EffectTable:
 
 def render(report: Report) -> str:
     """The whole page as HTML text, to be written as UTF-8."""
-    environment = Environment(
+    metrics = [m for m in report.metrics if any(m.key in result.mean for result in report.results)]
+    drawn = [result for result in report.results if not report.drawn or result.codec in report.drawn]
+    affected = [m for m in report.metrics if any(effect.metric == m.key for effect in report.effects)]
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            metrics=metrics,
+            curves=[
+                Markup(plots.rate_distortion(drawn, metric, report.first_codec))
+                for metric in metrics
+                if plots.has_values(drawn, metric)
+            ],
+            effects=[Markup(plots.effects(report.effects, metric)) for metric in affected],
+            effect_table=effect_table(report, affected),
+            rate_tables=rate_tables(report),
+            choices=choices(report.comparisons),
+            budgets=list(dict.fromkeys(label for comparison in report.comparisons for label in comparison.budgets)),
+            below=figures_below(report),
+            missing=MISSING,
+        )
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")  # names of files may hold what UTF-8 cannot
+
+
+def environment() -> Environment:
+    """Templates of the lab, with the filters that they use."""
+    found = Environment(
         loader=PackageLoader("invcomp.lab"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, signed=signed, percent=percent, data_uri=data_uri, shown=shown)
-    metrics = [m for m in report.metrics if any(m.key in result.mean for result in report.results)]
-    drawn = [result for result in report.results if not report.drawn or result.codec in report.drawn]
-    affected = [m for m in report.metrics if any(effect.metric == m.key for effect in report.effects)]
-    page = environment.get_template("report.html.j2").render(
-        report=report,
-        metrics=metrics,
-        curves=[
-            Markup(plots.rate_distortion(drawn, metric, report.first_codec))
-            for metric in metrics
-            if plots.has_values(drawn, metric)
-        ],
-        effects=[Markup(plots.effects(report.effects, metric)) for metric in affected],
-        effect_table=effect_table(report, affected),
-        rate_tables=rate_tables(report),
-        choices=choices(report.comparisons),
-        budgets=list(dict.fromkeys(label for comparison in report.comparisons for label in comparison.budgets)),
-        below=figures_below(report),
-        missing=MISSING,
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")  # names of files may hold what UTF-8 cannot
+    found.filters.update(number=number, signed=signed, percent=percent, data_uri=data_uri, shown=shown)
+    return found
 
 
 def shown(panels: list[Panel]) -> list[Shown]:

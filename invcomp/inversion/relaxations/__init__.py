@@ -4,7 +4,6 @@ from invcomp.inversion.relaxations.admm import Admm
 from invcomp.inversion.relaxations.base import Relaxation
 from invcomp.inversion.relaxations.gumbel import GumbelAnnealing
 from invcomp.inversion.relaxations.soft_rounding import SoftRounding
-from invcomp.inversion.relaxations.straight_through import straight_through
 from invcomp.inversion.relaxations.uniform_noise import UniformNoise
 
 STRAIGHT_THROUGH = "straight-through"

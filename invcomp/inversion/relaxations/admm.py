@@ -1,8 +1,8 @@
 """The alternating direction method of multipliers, as in BPGAN (Liu, Cao, Kim 2020, arXiv 1912.03734).
 
 The generator is given continuous symbols, which a spring of growing strength pulls to whole ones; every few steps the
-whole ones are chosen anew, for what they cost and their distance (BPGAN projects to the nearest codeword and has no rate
-here), and what remains between both is added up.
+whole ones are chosen anew, for what they cost and their distance (BPGAN projects to the nearest codeword and has no
+rate here), and what remains between both is added up.
 """
 
 from __future__ import annotations

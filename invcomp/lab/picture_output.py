@@ -1,0 +1,76 @@
+"""`compress --report`: whether the report can be written, before anything is computed, and the report as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invcomp.errors import UsageError
+from invcomp.jobs import Job, Piece, Targets
+from invcomp.lab.output import check_places
+
+if TYPE_CHECKING:
+    from invcomp.batch import Compressed
+    from invcomp.codec import Codec
+    from invcomp.inversion.fidelity import Fidelity
+
+SUFFIXES = (".html", ".png")
+
+
+def check_report(path: Path, jobs: Sequence[Job], force: bool) -> None:
+    """Raises `UsageError` for a report that these jobs cannot have, `OutputError` for one that cannot be written."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--report takes a name that ends in {' or '.join(SUFFIXES)}, not {str(path)!r}")
+    check_single(len(jobs), "pictures")
+    for place, what in ((jobs[0].source, "the picture"), (jobs[0].target, "the output")):
+        if place is not None and same(path, place):
+            raise UsageError(f"the report would overwrite {what} {place}: give --report another name")
+    Targets(force).check(path)
+    check_places(path)
+
+
+def check_single(count: int, what: str) -> None:
+    """Raises `UsageError` if there is more than one of what a report is of."""
+    if count > 1:
+        raise UsageError(f"--report is of one picture, and there are {count} {what} here: compress one of them alone")
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, which need not exist."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def write_report(
+    path: Path,
+    codec: Codec,
+    job: Job,
+    piece: Piece,
+    result: Compressed,
+    seconds: float,
+    quality: float | None,
+    max_bytes: int | None,
+    least: Fidelity,
+    loss: str | None,
+) -> None:
+    """Write the report of a compressed picture, whole or not at all. Raises `OutputError`.
+
+    `seconds` that it took; the rest is what `Codec.compress_batch` was asked for.
+    """
+    from invcomp.lab.picture_report import Asked, picture_report
+    from invcomp.pictures import write_whole
+
+    asked = Asked(quality, max_bytes, least, loss)
+    report = picture_report(codec, job.name, piece.image, result, asked, piece.notes, seconds)
+    if path.suffix.lower() == ".png":
+        from invcomp.lab.picture_sheet import sheet
+
+        write_whole(path, sheet(report))
+    else:
+        from invcomp.lab.picture_page import page
+
+        write_whole(path, page(report).encode("utf-8"))
