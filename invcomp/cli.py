@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from invcomp.errors import ImageError, InvcompError, UsageError
+from invcomp.errors import InvcompError, UsageError
 
 app = typer.Typer(
     name="invcomp",
@@ -193,10 +193,8 @@ def compress(
     as_json: AsJson = False,
 ) -> None:
     """Pictures → files of a few hundred bytes: face.png → face.inv."""
-    import time
-
-    from invcomp.jobs import Job, Piece, Targets, about, plan, read_input, write_output
-    from invcomp.pictures import extensions, read_picture
+    from invcomp.jobs import plan
+    from invcomp.pictures import extensions
 
     with plain_errors():
         if align is not None and align not in ALIGNMENTS:
@@ -207,104 +205,28 @@ def compress(
             raise UsageError("--json and the file cannot both go to standard output: give -o")
         if batch_size < 1:
             raise UsageError(f"the batch size is 1 or more, not {batch_size}")
-        from invcomp.codec import Codec, check_arguments
-        from invcomp.inversion.fidelity import Fidelity
+        from invcomp.compressing import Desk, Options, compress_files
 
-        check_arguments(quality, steps, loss, relaxation, start, max_bytes, min_psnr, min_ssim)
-        if align is not None:
-            from invcomp.faces import FaceFinder, cut
-
-            finder = FaceFinder()
-        codec = Codec(prior, device)
-        targets = Targets(force)
-        entries: list[dict[str, Any]] = []
-
-        def take(job: Job) -> list[tuple[Job, Piece | None, dict[str, Any]]]:
-            """What becomes of an input: outputs with what goes into them, or with nothing and an error."""
-            entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
-            try:
-                if align is None:
-                    targets.check(job.target)
-                picture = read_picture(read_input(job), job.name)
-                if align is None:
-                    codec.check_size(*picture.image.size)
-                    if max_bytes is not None:
-                        codec.check_budget(max_bytes, picture.image.size, None, progressive)
-                    return [(job, Piece(picture.image, picture.notes), entry)]
-                faces = cut(picture.image, finder, codec.crop_side)
-                entry["faces"] = len(faces)
-                if not faces:
-                    raise ImageError(
-                        f"{job.name}: no face was found in it; give a picture with a larger face that looks to the "
-                        "front, or compress it whole, without --align"
-                    )
-            except InvcompError as error:
-                return [(job, None, entry | {"error": about(job, error)})]
-            taken: list[tuple[Job, Piece | None, dict[str, Any]]] = []
-            for part, face in zip(job.parts(len(faces), "faces"), faces, strict=True):
-                entry = {"input": job.name, "output": part.target_name, "faces": len(faces)}
-                piece = Piece(face.image, picture.notes, face.placement if align == "paste" else None)
-                try:
-                    targets.check(part.target)
-                    if max_bytes is not None:
-                        codec.check_budget(max_bytes, piece.image.size, piece.placement, progressive)
-                    taken.append((part, piece, entry))
-                except InvcompError as error:
-                    taken.append((part, None, entry | {"error": about(part, error)}))
-            return taken
-
+        options = Options(
+            prior=prior,
+            quality=quality,
+            max_bytes=max_bytes,
+            min_psnr=min_psnr,
+            min_ssim=min_ssim,
+            best_effort=best_effort,
+            steps=steps,
+            loss=loss,
+            relaxation=relaxation,
+            start=start,
+            levels=levels,
+            progressive=progressive,
+            seed=seed,
+            batch_size=batch_size,
+            align=align,
+            device=device,
+        )
         with progress_bar("compressing", len(jobs), quiet=as_json) as done:
-            for first in range(0, len(jobs), batch_size):
-                taken = [part for job in jobs[first : first + batch_size] for part in take(job)]
-                entries += [entry for _, _, entry in taken]
-                ready = [(job, piece, entry) for job, piece, entry in taken if piece is not None]
-                began = time.perf_counter()
-                share = len(jobs[first : first + batch_size]) / max(1, len(ready))
-                results = codec.compress_batch(
-                    [piece.image for _, piece, _ in ready],
-                    quality=quality,
-                    max_bytes=max_bytes,
-                    min_psnr=min_psnr,
-                    min_ssim=min_ssim,
-                    steps=steps,
-                    loss=loss,
-                    relaxation=relaxation,
-                    start=start,
-                    levels=levels,
-                    progressive=progressive,
-                    seed=seed,
-                    batch_size=batch_size,
-                    placements=[piece.placement for _, piece, _ in ready],
-                    report=lambda n, first=first, share=share: done(first + n * share),  # type: ignore[misc]
-                )
-                seconds = (time.perf_counter() - began) / max(1, len(ready))
-                for (job, piece, entry), result in zip(ready, results, strict=True):
-                    for note in piece.notes:
-                        say(f"invcomp: {job.name}: {note}")
-                    if not (result.kept or best_effort):
-                        sentence = codec.shortfall(Fidelity(min_psnr, min_ssim), result)
-                        entry["error"] = f"{job.name}: {sentence} with --best-effort"
-                        continue
-                    try:
-                        write_output(job, result.data)
-                    except (InvcompError, OSError) as error:
-                        entry["error"] = str(error)
-                        continue
-                    entry |= {
-                        "width": piece.image.width,
-                        "height": piece.image.height,
-                        "bytes": result.bytes,
-                        "ideal_bits": result.ideal_bits,
-                        "level_bits": result.level_bits,
-                        "rate": result.rate,
-                        "start_objective": result.start_objective,
-                        "objective": result.objective,
-                        "distortion": result.distortion,
-                        **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
-                        "seconds": seconds,
-                        "notes": piece.notes,
-                    }
-                done(first + len(jobs[first : first + batch_size]))
+            entries = compress_files(jobs, options, Desk(options, force, say), done)
         if align is not None:
             found = sum(entry.get("faces", 0) > 0 for entry in entries)
             searched = len({entry["input"] for entry in entries if "faces" in entry})

@@ -1,0 +1,257 @@
+"""Inputs → files, a batch of inputs at a time: what the command `compress` does.
+
+What touches files is kept apart from what computes: a `Desk` reads inputs, guards outputs and writes them, and a
+`Compressor` holds the prior.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from invcomp.codec import Codec, check_arguments
+from invcomp.errors import ImageError, InvcompError
+from invcomp.faces import FaceFinder, cut
+from invcomp.inversion.fidelity import Fidelity
+from invcomp.jobs import Job, Piece, Targets, about, read_input, write_output
+from invcomp.pictures import read_picture
+
+Entry = dict[str, Any]
+"""What `--json` says of an output; with an `error` if there is none."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call asks for; see `Codec.compress_batch`."""
+
+    prior: str = "faces"
+    quality: float | None = None
+    max_bytes: int | None = None
+    min_psnr: float | None = None
+    min_ssim: float | None = None
+    best_effort: bool = False
+    steps: int = 500
+    loss: str | None = None
+    relaxation: str = "straight-through"
+    start: str | None = None
+    levels: int | None = None
+    progressive: bool = False
+    seed: int = 0
+    batch_size: int = 32
+    align: str | None = None
+    """`crop` or `paste`: faces are found, and each is compressed."""
+    device: str = "auto"
+
+    def check(self) -> None:
+        """Raises `UsageError` or `LossError` for what is wrong with any prior."""
+        check_arguments(
+            self.quality,
+            self.steps,
+            self.loss,
+            self.relaxation,
+            self.start,
+            self.max_bytes,
+            self.min_psnr,
+            self.min_ssim,
+        )
+
+
+@dataclass(frozen=True)
+class Input:
+    """A job and the bytes of its input, or the sentence that says why there are none."""
+
+    job: Job
+    data: bytes | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One output of a call and what goes into it: a picture, or nothing and an `error` in the entry."""
+
+    job: Job
+    entry: Entry
+    piece: Piece | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """One output and its file: nothing if there is an `error` in the entry."""
+
+    job: Job
+    entry: Entry
+    data: bytes | None = None
+    notes: list[str] = field(default_factory=list)
+    facts: Entry = field(default_factory=dict)
+    """What the entry says too once the file is written."""
+
+
+class Desk:
+    """Reads the inputs of one call, guards its outputs and writes them."""
+
+    def __init__(self, options: Options, force: bool, say: Callable[[str], None]) -> None:
+        self.aligned, self.targets, self.say = options.align is not None, Targets(force), say
+
+    def read(self, job: Job) -> Input:
+        """The input of a job. Of aligned pictures the outputs are known only when faces are found: see `claim`."""
+        try:
+            if not self.aligned:
+                self.targets.check(job.target)
+            return Input(job, read_input(job))
+        except InvcompError as error:
+            return Input(job, None, about(job, error))
+
+    def claim(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts of aligned pictures; those whose output must not be written get an error."""
+        return [self.claimed(part) if self.aligned else part for part in parts]
+
+    def claimed(self, part: Part) -> Part:
+        try:
+            if part.piece is not None:
+                self.targets.check(part.job.target)
+            return part
+        except InvcompError as error:
+            return Part(part.job, part.entry | {"error": about(part.job, error)}, None)
+
+    def write(self, made: Made) -> Entry:
+        """Write a file, if there is one, whole or not at all; gives its entry."""
+        for note in made.notes:
+            self.say(f"invcomp: {made.job.name}: {note}")
+        if made.data is None:
+            return made.entry
+        try:
+            write_output(made.job, made.data)
+        except (InvcompError, OSError) as error:
+            return made.entry | {"error": str(error)}
+        return made.entry | made.facts
+
+
+class Compressor:
+    """A prior, loaded once, and what a call makes with it. It touches no file of the call."""
+
+    def __init__(self, options: Options) -> None:
+        """Raises `UsageError`, `PriorError`, and `MissingPackageError` without what finds faces."""
+        options.check()
+        self.options = options
+        self.finder = FaceFinder() if options.align else None
+        self.codec = Codec(options.prior, options.device)
+
+    def parts(self, inputs: Iterable[Input]) -> list[Part]:
+        """Inputs, read as pictures and cut to faces if asked for, in their order.
+
+        Raises `UsageError` if several faces are to go into one output.
+        """
+        return [part for given in inputs for part in self.parts_of(given)]
+
+    def parts_of(self, given: Input) -> list[Part]:
+        job, options = given.job, self.options
+        entry: Entry = {"input": job.name, "output": job.target_name}
+        if given.data is None:
+            return [Part(job, entry | {"error": given.error}, None)]
+        try:
+            picture = read_picture(given.data, job.name)
+            if self.finder is None:
+                self.codec.check_size(*picture.image.size)
+                return [Part(job, entry, Piece(picture.image, picture.notes))]
+            faces = cut(picture.image, self.finder, self.codec.crop_side)
+            entry["faces"] = len(faces)
+            if not faces:
+                raise ImageError(
+                    f"{job.name}: no face was found in it; give a picture with a larger face that looks to the "
+                    "front, or compress it whole, without --align"
+                )
+        except InvcompError as error:
+            return [Part(job, entry | {"error": about(job, error)}, None)]
+        return [
+            Part(
+                part,
+                entry | {"output": part.target_name},
+                Piece(face.image, picture.notes, face.placement if options.align == "paste" else None),
+            )
+            for part, face in zip(job.parts(len(faces), "faces"), faces, strict=True)
+        ]
+
+    def files(self, parts: Sequence[Part], report: Callable[[float], None] = lambda _: None) -> list[Made]:
+        """The files of parts, inverted together, in their order. `report` is given the share that is done.
+
+        Raises `UsageError` and `LossError` for options that this prior does not have.
+        """
+        options = self.options
+        checked = [self.within_budget(part) for part in parts]
+        ready = [(part, part.piece) for part in checked if part.piece is not None]
+        began = time.perf_counter()
+        results = self.codec.compress_batch(
+            [piece.image for _, piece in ready],
+            quality=options.quality,
+            max_bytes=options.max_bytes,
+            min_psnr=options.min_psnr,
+            min_ssim=options.min_ssim,
+            steps=options.steps,
+            loss=options.loss,
+            relaxation=options.relaxation,
+            start=options.start,
+            levels=options.levels,
+            progressive=options.progressive,
+            seed=options.seed,
+            batch_size=options.batch_size,
+            placements=[piece.placement for _, piece in ready],
+            report=lambda n: report(n / len(ready)),
+        )
+        seconds = (time.perf_counter() - began) / max(1, len(ready))
+        found = iter(results)
+        made: list[Made] = []
+        for part in checked:
+            if part.piece is None:
+                made.append(Made(part.job, part.entry))
+                continue
+            result, notes = next(found), part.piece.notes
+            if not (result.kept or options.best_effort):
+                sentence = self.codec.shortfall(Fidelity(options.min_psnr, options.min_ssim), result)
+                error = {"error": f"{part.job.name}: {sentence} with --best-effort"}
+                made.append(Made(part.job, part.entry | error, None, notes))
+                continue
+            facts = {
+                "width": part.piece.image.width,
+                "height": part.piece.image.height,
+                "bytes": result.bytes,
+                "ideal_bits": result.ideal_bits,
+                "level_bits": result.level_bits,
+                "rate": result.rate,
+                "start_objective": result.start_objective,
+                "objective": result.objective,
+                "distortion": result.distortion,
+                **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
+                "seconds": seconds,
+                "notes": notes,
+            }
+            made.append(Made(part.job, part.entry, result.data, notes, facts))
+        return made
+
+    def within_budget(self, part: Part) -> Part:
+        """The part, with an error if no file of it is as small as asked for."""
+        try:
+            if part.piece is not None and self.options.max_bytes is not None:
+                size, placement = part.piece.image.size, part.piece.placement
+                self.codec.check_budget(self.options.max_bytes, size, placement, self.options.progressive)
+            return part
+        except InvcompError as error:
+            return Part(part.job, part.entry | {"error": about(part.job, error)}, None)
+
+
+def compress_files(jobs: Sequence[Job], options: Options, desk: Desk, report: Callable[[float], None]) -> list[Entry]:
+    """Every input → its file, in this process; gives what is to be said of each output, in order.
+
+    `report` is given the number of inputs done, with fractions. Raises what `Compressor` raises.
+    """
+    compressor = Compressor(options)
+    entries: list[Entry] = []
+    for first in range(0, len(jobs), options.batch_size):
+        batch = jobs[first : first + options.batch_size]
+        parts = desk.claim(compressor.parts(map(desk.read, batch)))  # one input after the other
+
+        def share_done(share: float, first: int = first, batch: Sequence[Job] = batch) -> None:
+            report(first + share * len(batch))
+
+        entries += map(desk.write, compressor.files(parts, share_done))
+        share_done(1.0)
+    return entries
