@@ -178,7 +178,9 @@ def compress(
         bool, typer.Option("--progressive", help="Files that can be cut after any level, 4 bytes a level larger.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
+    batch_size: Annotated[
+        str, typer.Option(help="Pictures inverted together: a number, or auto: as many as the memory allows.")
+    ] = "auto",
     align: Annotated[
         str | None,
         typer.Option(
@@ -203,8 +205,7 @@ def compress(
         streamed = jobs[0].target is None
         if streamed and as_json:
             raise UsageError("--json and the file cannot both go to standard output: give -o")
-        if batch_size < 1:
-            raise UsageError(f"the batch size is 1 or more, not {batch_size}")
+        together = parse_batch_size(batch_size)
         from invcomp.compressing import Desk, Options, compress_files
 
         options = Options(
@@ -221,7 +222,7 @@ def compress(
             levels=levels,
             progressive=progressive,
             seed=seed,
-            batch_size=batch_size,
+            batch_size=together,
             align=align,
             device=device,
         )
@@ -232,6 +233,15 @@ def compress(
             searched = len({entry["input"] for entry in entries if "faces" in entry})
             say(f"invcomp: {counted(found, 'face')} found in {counted(searched, 'picture')}")
         finish(entries, as_json, streamed, ["input", "output", *(["faces"] if align else []), "bytes", "seconds"])
+
+
+def parse_batch_size(text: str) -> int | None:
+    """A number, or None for `auto`. Raises `UsageError`."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--batch-size takes auto or a number, 1 or more, not {text!r}")
+    return int(text)
 
 
 def counted(n: int, noun: str) -> str:

@@ -5,16 +5,20 @@ What touches files is kept apart from what computes: a `Desk` reads inputs, guar
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from invcomp.codec import Codec, check_arguments
+from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments
 from invcomp.errors import ImageError, InvcompError
 from invcomp.faces import FaceFinder, cut
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.jobs import Job, Piece, Targets, about, read_input, write_output
-from invcomp.pictures import read_picture
+from invcomp.memory import available_memory
+from invcomp.pictures import count_pixels, read_picture
+
+MEMORY_SHARE = 0.5  # of what is available, for pictures inverted together
+READ_PIXELS = 1 << 26  # most pixels of the pictures that are read for a batch: at most 0.4 GB
 
 Entry = dict[str, Any]
 """What `--json` says of an output; with an `error` if there is none."""
@@ -37,7 +41,8 @@ class Options:
     levels: int | None = None
     progressive: bool = False
     seed: int = 0
-    batch_size: int = 32
+    batch_size: int | None = None
+    """None: as many as the memory allows, see `Compressor.batching`."""
     align: str | None = None
     """`crop` or `paste`: faces are found, and each is compressed."""
     device: str = "auto"
@@ -54,6 +59,31 @@ class Options:
             self.min_psnr,
             self.min_ssim,
         )
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Which inputs are done together. The bytes of files depend on it: it is found once for a call."""
+
+    inputs: int
+    """Most of them."""
+    pixels: int | None = None
+    """Most pixels of them, unless it is one."""
+    memory: int | None = None
+    """Bytes for what is inverted together."""
+
+    def batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
+        """The jobs in their order, put together."""
+        batch: list[Job] = []
+        read = 0
+        for job in jobs:
+            pixels = count_pixels(job.source) if self.pixels is not None and job.source is not None else 0
+            if batch and (len(batch) == self.inputs or (self.pixels is not None and read + pixels > self.pixels)):
+                yield batch
+                batch, read = [], 0
+            batch.append(job)
+            read += pixels
+        yield batch
 
 
 @dataclass(frozen=True)
@@ -136,6 +166,26 @@ class Compressor:
         self.finder = FaceFinder() if options.align else None
         self.codec = Codec(options.prior, options.device)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that are available on the prior's device now."""
+        return available_memory(self.codec.prior.device)
+
+    def batching(self, memory: int) -> Batching:
+        """The batch size that is asked for, or else what `memory` bytes allow.
+
+        On a CPU more than `DEFAULT_BATCH` together take as long a picture, so there memory alone makes it fewer.
+        """
+        if self.options.batch_size is not None:
+            return Batching(self.options.batch_size)
+        memory = int(MEMORY_SHARE * memory)
+        pixels = READ_PIXELS if self.finder is None else None  # of a picture with faces the faces alone are kept
+        side = self.codec.prior.arch.coded_size
+        most = self.codec.most_together(side, side, memory) if side else DEFAULT_BATCH
+        if self.codec.prior.device.type == "cpu":
+            most = min(DEFAULT_BATCH, most)
+        return Batching(max(1, most), pixels, memory)
+
     def parts(self, inputs: Iterable[Input]) -> list[Part]:
         """Inputs, read as pictures and cut to faces if asked for, in their order.
 
@@ -171,7 +221,7 @@ class Compressor:
             for part, face in zip(job.parts(len(faces), "faces"), faces, strict=True)
         ]
 
-    def files(self, parts: Sequence[Part], report: Callable[[float], None] = lambda _: None) -> list[Made]:
+    def files(self, parts: Sequence[Part], batching: Batching, report: Callable[[float], None]) -> list[Made]:
         """The files of parts, inverted together, in their order. `report` is given the share that is done.
 
         Raises `UsageError` and `LossError` for options that this prior does not have.
@@ -193,7 +243,8 @@ class Compressor:
             levels=options.levels,
             progressive=options.progressive,
             seed=options.seed,
-            batch_size=options.batch_size,
+            batch_size=batching.inputs,
+            memory=batching.memory,
             placements=[piece.placement for _, piece in ready],
             report=lambda n: report(n / len(ready)),
         )
@@ -244,14 +295,16 @@ def compress_files(jobs: Sequence[Job], options: Options, desk: Desk, report: Ca
     `report` is given the number of inputs done, with fractions. Raises what `Compressor` raises.
     """
     compressor = Compressor(options)
+    batching = compressor.batching(compressor.memory)
     entries: list[Entry] = []
-    for first in range(0, len(jobs), options.batch_size):
-        batch = jobs[first : first + options.batch_size]
+    done = 0
+    for batch in batching.batches(jobs):
         parts = desk.claim(compressor.parts(map(desk.read, batch)))  # one input after the other
 
-        def share_done(share: float, first: int = first, batch: Sequence[Job] = batch) -> None:
-            report(first + share * len(batch))
+        def share_done(share: float, done: int = done, batch: Sequence[Job] = batch) -> None:
+            report(done + share * len(batch))
 
-        entries += map(desk.write, compressor.files(parts, share_done))
-        share_done(1.0)
+        entries += map(desk.write, compressor.files(parts, batching, share_done))
+        done += len(batch)
+        report(done)
     return entries
