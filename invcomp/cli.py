@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from invcomp.errors import ImageError, InvcompError, UsageError
+from invcomp.errors import InvcompError, UsageError
 
 app = typer.Typer(
     name="invcomp",
@@ -194,7 +194,9 @@ def compress(
         bool, typer.Option("--progressive", help="Files that can be cut after any level, 4 bytes a level larger.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Pictures inverted together.")] = 32,
+    batch_size: Annotated[
+        str, typer.Option(help="Pictures inverted together: a number, or auto: as many as the memory allows.")
+    ] = "auto",
     align: Annotated[
         str | None,
         typer.Option(
@@ -212,10 +214,8 @@ def compress(
     as_json: AsJson = False,
 ) -> None:
     """Pictures → files of a few hundred bytes: face.png → face.inv."""
-    import time
-
-    from invcomp.jobs import Job, Piece, Targets, about, plan, read_input, write_output
-    from invcomp.pictures import extensions, read_picture
+    from invcomp.jobs import plan
+    from invcomp.pictures import extensions
 
     with plain_errors():
         if align is not None and align not in ALIGNMENTS:
@@ -224,133 +224,50 @@ def compress(
         streamed = jobs[0].target is None
         if streamed and as_json:
             raise UsageError("--json and the file cannot both go to standard output: give -o")
-        if batch_size < 1:
-            raise UsageError(f"the batch size is 1 or more, not {batch_size}")
         if report is not None:
-            from invcomp.lab.picture_output import check_report, check_single, write_report
+            from invcomp.lab.picture_output import check_report
 
             check_report(report, jobs, force)
-        from invcomp.codec import Codec, check_arguments
-        from invcomp.inversion.fidelity import Fidelity
+        together = parse_batch_size(batch_size)
+        from invcomp.compressing import Desk, Options, compress_files
 
-        check_arguments(
+        options = Options(
+            prior=prior,
             quality=quality,
             max_bytes=max_bytes,
             min_psnr=min_psnr,
             min_ssim=min_ssim,
+            best_effort=best_effort,
             schedule=schedule,
             steps=steps,
             loss=loss,
             relaxation=relaxation,
+            polish=polish,
             start=start,
+            levels=levels,
+            progressive=progressive,
+            seed=seed,
+            batch_size=together,
+            align=align,
+            report=report,
+            device=device,
         )
-        if align is not None:
-            from invcomp.faces import FaceFinder, cut
-
-            finder = FaceFinder()
-        codec = Codec(prior, device)
-        targets = Targets(force)
-        entries: list[dict[str, Any]] = []
-
-        def take(job: Job) -> list[tuple[Job, Piece | None, dict[str, Any]]]:
-            """What becomes of an input: outputs with what goes into them, or with nothing and an error."""
-            entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
-            try:
-                if align is None:
-                    targets.check(job.target)
-                picture = read_picture(read_input(job), job.name)
-                if align is None:
-                    codec.check_size(*picture.image.size)
-                    if max_bytes is not None:
-                        codec.check_budget(max_bytes, picture.image.size, None, progressive)
-                    return [(job, Piece(picture.image, picture.notes), entry)]
-                faces = cut(picture.image, finder, codec.crop_side)
-                entry["faces"] = len(faces)
-                if not faces:
-                    raise ImageError(
-                        f"{job.name}: no face was found in it; give a picture with a larger face that looks to the "
-                        "front, or compress it whole, without --align"
-                    )
-            except InvcompError as error:
-                return [(job, None, entry | {"error": about(job, error)})]
-            taken: list[tuple[Job, Piece | None, dict[str, Any]]] = []
-            for part, face in zip(job.parts(len(faces), "faces"), faces, strict=True):
-                entry = {"input": job.name, "output": part.target_name, "faces": len(faces)}
-                piece = Piece(face.image, picture.notes, face.placement if align == "paste" else None)
-                try:
-                    targets.check(part.target)
-                    if max_bytes is not None:
-                        codec.check_budget(max_bytes, piece.image.size, piece.placement, progressive)
-                    taken.append((part, piece, entry))
-                except InvcompError as error:
-                    taken.append((part, None, entry | {"error": about(part, error)}))
-            return taken
-
         with progress_bar("compressing", len(jobs), quiet=as_json) as done:
-            for first in range(0, len(jobs), batch_size):
-                taken = [part for job in jobs[first : first + batch_size] for part in take(job)]
-                if report is not None:
-                    check_single(len(taken), "faces")
-                entries += [entry for _, _, entry in taken]
-                ready = [(job, piece, entry) for job, piece, entry in taken if piece is not None]
-                began = time.perf_counter()
-                share = len(jobs[first : first + batch_size]) / max(1, len(ready))
-                results = codec.compress_batch(
-                    [piece.image for _, piece, _ in ready],
-                    quality=quality,
-                    max_bytes=max_bytes,
-                    min_psnr=min_psnr,
-                    min_ssim=min_ssim,
-                    schedule=schedule,
-                    steps=steps,
-                    loss=loss,
-                    relaxation=relaxation,
-                    polish=polish,
-                    start=start,
-                    levels=levels,
-                    progressive=progressive,
-                    seed=seed,
-                    batch_size=batch_size,
-                    placements=[piece.placement for _, piece, _ in ready],
-                    report=lambda n, first=first, share=share: done(first + n * share),  # type: ignore[misc]
-                )
-                seconds = (time.perf_counter() - began) / max(1, len(ready))
-                for (job, piece, entry), result in zip(ready, results, strict=True):
-                    for note in piece.notes:
-                        say(f"invcomp: {job.name}: {note}")
-                    if not (result.kept or best_effort):
-                        sentence = codec.shortfall(Fidelity(min_psnr, min_ssim), result)
-                        entry["error"] = f"{job.name}: {sentence} with --best-effort"
-                        continue
-                    try:
-                        write_output(job, result.data)
-                        if report is not None:
-                            asked = (quality, max_bytes, Fidelity(min_psnr, min_ssim), loss)
-                            write_report(report, codec, job, piece, result, seconds, *asked)
-                            entry["report"] = str(report)
-                    except (InvcompError, OSError) as error:
-                        entry["error"] = str(error)
-                        continue
-                    entry |= {
-                        "width": piece.image.width,
-                        "height": piece.image.height,
-                        "bytes": result.bytes,
-                        "ideal_bits": result.ideal_bits,
-                        "level_bits": result.level_bits,
-                        "rate": result.rate,
-                        "start_objective": result.start_objective,
-                        "objective": result.objective,
-                        "distortion": result.distortion,
-                        **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
-                        "seconds": seconds,
-                        "notes": piece.notes,
-                    }
-                done(first + len(jobs[first : first + batch_size]))
+            entries = compress_files(jobs, options, Desk(options, force, say), done)
         if align is not None:
             found = sum(entry.get("faces", 0) > 0 for entry in entries)
             searched = len({entry["input"] for entry in entries if "faces" in entry})
             say(f"invcomp: {counted(found, 'face')} found in {counted(searched, 'picture')}")
         finish(entries, as_json, streamed, ["input", "output", *(["faces"] if align else []), "bytes", "seconds"])
+
+
+def parse_batch_size(text: str) -> int | None:
+    """A number, or None for `auto`. Raises `UsageError`."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--batch-size takes auto or a number, 1 or more, not {text!r}")
+    return int(text)
 
 
 def counted(n: int, noun: str) -> str:

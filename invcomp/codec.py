@@ -37,6 +37,7 @@ from invcomp.priors.registry import find_prior, mend_for, priors_of
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
+PIXEL_BYTES, LOSS_PIXELS = 2300, 1 << 14  # memory a pixel, of LOSS_PIXELS at least (`scripts/bench_memory.py`)
 PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches and take longer each
 PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
@@ -144,6 +145,7 @@ class Codec:
         progressive: bool = False,
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
+        memory: int | None = None,
         placements: Sequence[Placement | None] | None = None,
         report: Callable[[float], None] = lambda _: None,
     ) -> list[Compressed]:
@@ -162,6 +164,7 @@ class Codec:
         by default they have a share of the steps. `levels`: how many of the coarsest latent levels are used, by
         default all.
         `progressive` files can be cut after any level, for about four bytes a level.
+        At most `batch_size` pictures are inverted together, and fewer if they would take more bytes than `memory`.
         `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
         `ImageError` for a picture that is too large, or that no file of `max_bytes` holds.
@@ -204,7 +207,7 @@ class Codec:
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
         results: dict[int, Compressed] = {}
         for (width, height), members in groups.items():
-            most = max(1, min(batch_size, self.most_together(width, height)))
+            most = max(1, min(batch_size, self.most_together(width, height, memory)))
             for first in range(0, len(members), most):
                 batch = members[first : first + most]
                 done, weight = len(results), len(batch) / max(1, search.steps)
@@ -276,11 +279,12 @@ class Codec:
         payloads = coder.encode(prior.tables, symbols, rate, coded)
         return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels, placement) for p in payloads))
 
-    def most_together(self, width: int, height: int) -> int:
-        """How many pictures of a coded size are inverted together at most, which bounds memory."""
+    def most_together(self, width: int, height: int, memory: int | None = None) -> int:
+        """How many pictures of a coded size are inverted together at most, in so many bytes of `memory` if given."""
         if isinstance(self.prior.arch, PortraitArchitecture) and self.prior.device.type == "cpu":
             return PORTRAITS_TOGETHER
-        return BATCH_PIXELS // (width * height)
+        most = BATCH_PIXELS // (width * height)
+        return most if memory is None else min(most, memory // (PIXEL_BYTES * max(LOSS_PIXELS, width * height)))
 
     def rate_weight(self, expression: str, position: float) -> float:
         """Lambda of a loss at a (fractional) rate index, in that loss's units per bit.

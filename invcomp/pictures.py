@@ -76,6 +76,17 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Picture:
         raise ImageError(f"{name} is truncated or damaged: {error}") from None
 
 
+def count_pixels(path: Path) -> int:
+    """How many pixels a picture file says it has, without reading them; 0 for what is no picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return image.width * image.height
+    except Exception:  # as in read_picture, which says what is wrong
+        return 0
+
+
 def to_srgb(image: Image.Image) -> Picture:
     """Any Pillow image → 8-bit sRGB."""
     notes = []

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invcomp.errors import UsageError
-from invcomp.jobs import Job, Piece, Targets
+from invcomp.jobs import Job, Targets
 from invcomp.lab.output import check_places
 
 if TYPE_CHECKING:
-    from invcomp.batch import Compressed
-    from invcomp.codec import Codec
-    from invcomp.inversion.fidelity import Fidelity
+    from invcomp.lab.picture_report import PictureReport
 
 SUFFIXES = (".html", ".png")
 
@@ -45,32 +43,12 @@ def same(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
-def write_report(
-    path: Path,
-    codec: Codec,
-    job: Job,
-    piece: Piece,
-    result: Compressed,
-    seconds: float,
-    quality: float | None,
-    max_bytes: int | None,
-    least: Fidelity,
-    loss: str | None,
-) -> None:
-    """Write the report of a compressed picture, whole or not at all. Raises `OutputError`.
-
-    `seconds` that it took; the rest is what `Codec.compress_batch` was asked for.
-    """
-    from invcomp.lab.picture_report import Asked, picture_report
-    from invcomp.pictures import write_whole
-
-    asked = Asked(quality, max_bytes, least, loss)
-    report = picture_report(codec, job.name, piece.image, result, asked, piece.notes, seconds)
+def rendered(report: PictureReport, path: Path) -> bytes:
+    """A report as a file: a page, or for `.png` a sheet."""
     if path.suffix.lower() == ".png":
         from invcomp.lab.picture_sheet import sheet
 
-        write_whole(path, sheet(report))
-    else:
-        from invcomp.lab.picture_page import page
+        return sheet(report)
+    from invcomp.lab.picture_page import page
 
-        write_whole(path, page(report).encode("utf-8"))
+    return page(report).encode("utf-8")

@@ -1,0 +1,334 @@
+"""Inputs → files, a batch of inputs at a time: what the command `compress` does.
+
+What touches files is kept apart from what computes: a `Desk` reads inputs, guards outputs and writes them, and a
+`Compressor` holds the prior.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments
+from invcomp.errors import ImageError, InvcompError
+from invcomp.faces import FaceFinder, cut
+from invcomp.inversion.fidelity import Fidelity
+from invcomp.jobs import Job, Piece, Targets, about, read_input, write_output
+from invcomp.lab.picture_output import check_single, rendered
+from invcomp.memory import available_memory
+from invcomp.pictures import count_pixels, read_picture, write_whole
+
+MEMORY_SHARE = 0.5  # of what is available, for pictures inverted together
+READ_PIXELS = 1 << 26  # most pixels of the pictures that are read for a batch: at most 0.4 GB
+
+Entry = dict[str, Any]
+"""What `--json` says of an output; with an `error` if there is none."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call asks for; see `Codec.compress_batch`."""
+
+    prior: str = "faces"
+    quality: float | None = None
+    max_bytes: int | None = None
+    min_psnr: float | None = None
+    min_ssim: float | None = None
+    best_effort: bool = False
+    schedule: str = "default"
+    steps: int | None = None
+    loss: str | None = None
+    relaxation: str | None = None
+    polish: bool | None = None
+    start: str | None = None
+    levels: int | None = None
+    progressive: bool = False
+    seed: int = 0
+    batch_size: int | None = None
+    """None: as many as the memory allows, see `Compressor.batching`."""
+    align: str | None = None
+    """`crop` or `paste`: faces are found, and each is compressed."""
+    device: str = "auto"
+    report: Path | None = None
+    """A page or a sheet about the one picture, by its suffix."""
+
+    def check(self) -> None:
+        """Raises `UsageError` or `LossError` for what is wrong with any prior."""
+        check_arguments(
+            quality=self.quality,
+            max_bytes=self.max_bytes,
+            min_psnr=self.min_psnr,
+            min_ssim=self.min_ssim,
+            schedule=self.schedule,
+            steps=self.steps,
+            loss=self.loss,
+            relaxation=self.relaxation,
+            start=self.start,
+        )
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Which inputs are done together. The bytes of files depend on it: it is found once for a call."""
+
+    inputs: int
+    """Most of them."""
+    pixels: int | None = None
+    """Most pixels of them, unless it is one."""
+    memory: int | None = None
+    """Bytes for what is inverted together."""
+
+    def batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
+        """The jobs in their order, put together."""
+        batch: list[Job] = []
+        read = 0
+        for job in jobs:
+            pixels = count_pixels(job.source) if self.pixels is not None and job.source is not None else 0
+            if batch and (len(batch) == self.inputs or (self.pixels is not None and read + pixels > self.pixels)):
+                yield batch
+                batch, read = [], 0
+            batch.append(job)
+            read += pixels
+        yield batch
+
+
+@dataclass(frozen=True)
+class Input:
+    """A job and the bytes of its input, or the sentence that says why there are none."""
+
+    job: Job
+    data: bytes | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One output of a call and what goes into it: a picture, or nothing and an `error` in the entry."""
+
+    job: Job
+    entry: Entry
+    piece: Piece | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """One output and its file: nothing if there is an `error` in the entry."""
+
+    job: Job
+    entry: Entry
+    data: bytes | None = None
+    notes: list[str] = field(default_factory=list)
+    facts: Entry = field(default_factory=dict)
+    """What the entry says too once the file is written."""
+    report: bytes | None = None
+
+
+class Desk:
+    """Reads the inputs of one call, guards its outputs and writes them."""
+
+    def __init__(self, options: Options, force: bool, say: Callable[[str], None]) -> None:
+        self.options, self.targets, self.say = options, Targets(force), say
+        self.aligned = options.align is not None
+
+    def read(self, job: Job) -> Input:
+        """The input of a job. Of aligned pictures the outputs are known only when faces are found: see `claim`."""
+        try:
+            if not self.aligned:
+                self.targets.check(job.target)
+            return Input(job, read_input(job))
+        except InvcompError as error:
+            return Input(job, None, about(job, error))
+
+    def claim(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts of aligned pictures; those whose output must not be written get an error."""
+        return [self.claimed(part) if self.aligned else part for part in parts]
+
+    def claimed(self, part: Part) -> Part:
+        try:
+            if part.piece is not None:
+                self.targets.check(part.job.target)
+            return part
+        except InvcompError as error:
+            return Part(part.job, part.entry | {"error": about(part.job, error)}, None)
+
+    def write(self, made: Made) -> Entry:
+        """Write a file, if there is one, whole or not at all; gives its entry."""
+        for note in made.notes:
+            self.say(f"invcomp: {made.job.name}: {note}")
+        if made.data is None:
+            return made.entry
+        try:
+            write_output(made.job, made.data)
+            if made.report is not None and self.options.report is not None:
+                write_whole(self.options.report, made.report)
+        except (InvcompError, OSError) as error:
+            return made.entry | {"error": str(error)}
+        return made.entry | made.facts
+
+
+class Compressor:
+    """A prior, loaded once, and what a call makes with it. It touches no file of the call."""
+
+    def __init__(self, options: Options) -> None:
+        """Raises `UsageError`, `PriorError`, and `MissingPackageError` without what finds faces."""
+        options.check()
+        self.options = options
+        self.finder = FaceFinder() if options.align else None
+        self.codec = Codec(options.prior, options.device)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that are available on the prior's device now."""
+        return available_memory(self.codec.prior.device)
+
+    def batching(self, memory: int) -> Batching:
+        """The batch size that is asked for, or else what `memory` bytes allow.
+
+        On a CPU more than `DEFAULT_BATCH` together take as long a picture, so there memory alone makes it fewer.
+        """
+        if self.options.batch_size is not None:
+            return Batching(self.options.batch_size)
+        memory = int(MEMORY_SHARE * memory)
+        pixels = READ_PIXELS if self.finder is None else None  # of a picture with faces the faces alone are kept
+        side = self.codec.prior.arch.coded_size
+        most = self.codec.most_together(side, side, memory) if side else DEFAULT_BATCH
+        if self.codec.prior.device.type == "cpu":
+            most = min(DEFAULT_BATCH, most)
+        return Batching(max(1, most), pixels, memory)
+
+    def parts(self, inputs: Iterable[Input]) -> list[Part]:
+        """Inputs, read as pictures and cut to faces if asked for, in their order.
+
+        Raises `UsageError` if several faces are to go into one output or report.
+        """
+        return [part for given in inputs for part in self.parts_of(given)]
+
+    def parts_of(self, given: Input) -> list[Part]:
+        job, options = given.job, self.options
+        entry: Entry = {"input": job.name, "output": job.target_name}
+        if given.data is None:
+            return [Part(job, entry | {"error": given.error}, None)]
+        try:
+            picture = read_picture(given.data, job.name)
+            if self.finder is None:
+                self.codec.check_size(*picture.image.size)
+                return [Part(job, entry, Piece(picture.image, picture.notes))]
+            faces = cut(picture.image, self.finder, self.codec.crop_side)
+            entry["faces"] = len(faces)
+            if not faces:
+                raise ImageError(
+                    f"{job.name}: no face was found in it; give a picture with a larger face that looks to the "
+                    "front, or compress it whole, without --align"
+                )
+        except InvcompError as error:
+            return [Part(job, entry | {"error": about(job, error)}, None)]
+        if options.report is not None:
+            check_single(len(faces), "faces")
+        return [
+            Part(
+                part,
+                entry | {"output": part.target_name},
+                Piece(face.image, picture.notes, face.placement if options.align == "paste" else None),
+            )
+            for part, face in zip(job.parts(len(faces), "faces"), faces, strict=True)
+        ]
+
+    def files(self, parts: Sequence[Part], batching: Batching, report: Callable[[float], None]) -> list[Made]:
+        """The files of parts, inverted together, in their order. `report` is given the share that is done.
+
+        Raises `UsageError` and `LossError` for options that this prior does not have.
+        """
+        options = self.options
+        checked = [self.within_budget(part) for part in parts]
+        ready = [(part, part.piece) for part in checked if part.piece is not None]
+        began = time.perf_counter()
+        results = self.codec.compress_batch(
+            [piece.image for _, piece in ready],
+            quality=options.quality,
+            max_bytes=options.max_bytes,
+            min_psnr=options.min_psnr,
+            min_ssim=options.min_ssim,
+            schedule=options.schedule,
+            steps=options.steps,
+            loss=options.loss,
+            relaxation=options.relaxation,
+            polish=options.polish,
+            start=options.start,
+            levels=options.levels,
+            progressive=options.progressive,
+            seed=options.seed,
+            batch_size=batching.inputs,
+            memory=batching.memory,
+            placements=[piece.placement for _, piece in ready],
+            report=lambda n: report(n / len(ready)),
+        )
+        seconds = (time.perf_counter() - began) / max(1, len(ready))
+        least = Fidelity(options.min_psnr, options.min_ssim)
+        found = iter(results)
+        made: list[Made] = []
+        for part in checked:
+            if part.piece is None:
+                made.append(Made(part.job, part.entry))
+                continue
+            result, notes = next(found), part.piece.notes
+            if not (result.kept or options.best_effort):
+                sentence = self.codec.shortfall(least, result)
+                error = {"error": f"{part.job.name}: {sentence} with --best-effort"}
+                made.append(Made(part.job, part.entry | error, None, notes))
+                continue
+            facts = {
+                "width": part.piece.image.width,
+                "height": part.piece.image.height,
+                "bytes": result.bytes,
+                "ideal_bits": result.ideal_bits,
+                "level_bits": result.level_bits,
+                "rate": result.rate,
+                "start_objective": result.start_objective,
+                "objective": result.objective,
+                "distortion": result.distortion,
+                **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
+                "seconds": seconds,
+                "notes": notes,
+            }
+            report_file = None
+            if options.report is not None:
+                facts["report"] = str(options.report)
+                from invcomp.lab.picture_report import Asked, picture_report
+
+                asked = Asked(options.quality, options.max_bytes, least, options.loss)
+                given = picture_report(self.codec, part.job.name, part.piece.image, result, asked, notes, seconds)
+                report_file = rendered(given, options.report)
+            made.append(Made(part.job, part.entry, result.data, notes, facts, report_file))
+        return made
+
+    def within_budget(self, part: Part) -> Part:
+        """The part, with an error if no file of it is as small as asked for."""
+        try:
+            if part.piece is not None and self.options.max_bytes is not None:
+                size, placement = part.piece.image.size, part.piece.placement
+                self.codec.check_budget(self.options.max_bytes, size, placement, self.options.progressive)
+            return part
+        except InvcompError as error:
+            return Part(part.job, part.entry | {"error": about(part.job, error)}, None)
+
+
+def compress_files(jobs: Sequence[Job], options: Options, desk: Desk, report: Callable[[float], None]) -> list[Entry]:
+    """Every input → its file, in this process; gives what is to be said of each output, in order.
+
+    `report` is given the number of inputs done, with fractions. Raises what `Compressor` raises.
+    """
+    compressor = Compressor(options)
+    batching = compressor.batching(compressor.memory)
+    entries: list[Entry] = []
+    done = 0
+    for batch in batching.batches(jobs):
+        parts = desk.claim(compressor.parts(map(desk.read, batch)))  # one input after the other
+
+        def share_done(share: float, done: int = done, batch: Sequence[Job] = batch) -> None:
+            report(done + share * len(batch))
+
+        entries += map(desk.write, compressor.files(parts, batching, share_done))
+        done += len(batch)
+        report(done)
+    return entries
