@@ -586,8 +586,10 @@ def ablate(
     ] = "prior",
     relaxations: Annotated[
         str,
-        typer.Option(help="With commas: straight-through, uniform-noise, soft-rounding, gumbel, admm."),
-    ] = "straight-through",
+        typer.Option(
+            help="With commas: straight-through, uniform-noise, soft-rounding, gumbel, admm. prior is its own."
+        ),
+    ] = "prior",
     steps: Annotated[str, typer.Option(help="Steps of the search, with commas.")] = "100,500",
     start: Annotated[
         str, typer.Option(help="Starts, with commas: encoder, mean, best-of-8. prior is its own.")

@@ -275,7 +275,7 @@ def test_grids(folder: Path) -> None:
     request = AblateRequest(folder, losses=("mse", "l1", "critic"), steps=(5, 2), starts=("encoder", "mean"))
     cells = grid(request)
     assert len(cells) == 12
-    assert cells[0] == Cell("mse", "straight-through", 5, "encoder", "faces", "all")
+    assert cells[0] == Cell("mse", "prior", 5, "encoder", "faces", "all")
     star = grid(AblateRequest(folder, request.losses, steps=request.steps, starts=request.starts, subset="star"))
     assert len(star) == 5
     assert star[0] == cells[0]

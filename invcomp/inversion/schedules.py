@@ -16,21 +16,21 @@ class Schedule:
     """
 
     steps: int = 500
-    relaxation: str = STRAIGHT_THROUGH
+    relaxation: str = "soft-rounding"
     far: bool = False
     """Whether the start lies far from the picture (`approach.py`), so that what follows does not apply."""
     levels: int | None = None
     """How many of the coarsest levels are used; None is all."""
-    relaxed_share: float = 0.5
+    relaxed_share: float = 0.8
     """Share of the gradient steps under the relaxation, if it is not straight-through, which the others are."""
-    polish_share: float = 0.4
+    polish_share: float = 0.2
     """Share of the steps that is kept for whole moves."""
     settle: bool = False
     """Whether whole moves go on, beyond the steps, until none improves. Without steps there are none."""
     learning_rate: float = 0.01
     relaxed_rate: float = 0.02
     """Learning rate under the relaxation, at the start; it falls to zero along a cosine."""
-    judge_every: int = 5
+    judge_every: int = 10
     """Steps under a relaxation between judging rounded candidates."""
     patience: int = 20
     """Steps without improvement after which a picture's steps are halved."""

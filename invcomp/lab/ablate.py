@@ -7,7 +7,6 @@ from pathlib import Path
 
 from invcomp.codec import Codec, check_arguments
 from invcomp.errors import UsageError
-from invcomp.inversion.schedules import Schedule
 from invcomp.lab.codecs import InvcompCodec, InvcompSetting
 from invcomp.lab.effects import marginal_effects
 from invcomp.lab.estimate import in_words, seconds_a_step
@@ -19,7 +18,7 @@ from invcomp.lab.store import Store
 
 FACTORS = ("loss", "relaxation", "steps", "start", "prior", "levels")
 SUBSETS = ("full", "star")
-OWN = "prior"  # a loss or start: the prior's own
+OWN = "prior"  # a loss, relaxation or start: the prior's own
 ALL = "all"
 SHOWN_PICTURES = 8
 
@@ -47,7 +46,7 @@ class AblateRequest:
     folder: Path
     losses: tuple[str, ...] = (OWN,)
     """Loss expressions; `prior` is the distortion that the prior was trained with."""
-    relaxations: tuple[str, ...] = (Schedule.relaxation,)
+    relaxations: tuple[str, ...] = (OWN,)
     steps: tuple[int, ...] = (500, 100)
     starts: tuple[str, ...] = (OWN,)
     priors: tuple[str, ...] = ("faces",)
@@ -81,7 +80,7 @@ def grid(request: AblateRequest) -> list[Cell]:
                 quality=quality,
                 steps=cell.steps,
                 loss=chosen(cell.loss),
-                relaxation=cell.relaxation,
+                relaxation=chosen(cell.relaxation),
                 start=chosen(cell.start),
             )
         if cell.levels != ALL and not cell.levels.isdecimal():
@@ -134,7 +133,7 @@ def ablate(
             quality,
             cell.steps,
             chosen(cell.loss),
-            cell.relaxation,
+            chosen(cell.relaxation),
             chosen(cell.start),
             number_of_levels(cell),
             request.seed,

@@ -13,7 +13,6 @@ from PIL import Image
 
 import invcomp
 from invcomp.codec import Codec
-from invcomp.inversion.schedules import Schedule
 from invcomp.lab.metrics import Judge, means
 from invcomp.lab.results import FileResult, Result
 
@@ -101,7 +100,7 @@ class InvcompSetting:
     quality: float
     steps: int
     loss: str | None = None
-    relaxation: str = Schedule.relaxation
+    relaxation: str | None = None
     start: str | None = None
     levels: int | None = None
     seed: int = 0

@@ -1,7 +1,8 @@
 """Soft rounding with noise, both annealed, as in C3 (Kim et al. 2023, arXiv 2312.02753, section 3.1) and Cool-chic.
 
 Soft rounding is that of Agustsson and Theis (2020, arXiv 2006.09952, section 4.1). Noise between two of them is drawn
-from a Kumaraswamy distribution with its mode in the middle, at first narrow, at last uniform.
+from a Kumaraswamy distribution with its mode in the middle, which widens. It is narrower than in C3, where a network is
+fitted along with the symbols and the shapes are 2 to 1.
 """
 
 import math
@@ -12,7 +13,7 @@ from torch import Tensor
 from invcomp.inversion.relaxations.base import StandIn
 
 TEMPERATURES = 0.3, 0.1  # at the start and at the end, as in C3
-SHAPES = 2.0, 1.0  # of the noise: a of Kumaraswamy's distribution; 1 is uniform
+SHAPES = 5.0, 3.0  # of the noise: a of Kumaraswamy's distribution; 1 is uniform
 
 
 class SoftRounding(StandIn):
