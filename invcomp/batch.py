@@ -29,6 +29,9 @@ from invcomp.priors.generator import Generator
 if TYPE_CHECKING:
     from invcomp.codec import Codec
 
+COARSER = (
+    0.15  # how much farther down a rate index is used than where it is the nearest: a search needs less fine steps
+)
 TERMINATION_BITS = 4.0  # that a payload has more than its symbols' ideal code length, usually at most
 GAIN, ERROR_GAIN = 1.1, 1.3  # bits, or error, of the encoder's guess for one that a search leaves
 FINDING, CLOSE = (0.3, 1.0, 1.0), 0.05  # shares of the steps of searches for a least quality, till log errors are close
@@ -201,7 +204,8 @@ class Batch:
     ) -> tuple[Search, Found]:
         """A search at fractional rate indices."""
         weights = [self.codec.rate_weight(expression, position) for position in positions]
-        rates = [round(position) for position in positions]
+        below = 0.0 if schedule.steps == 0 or schedule.far else COARSER
+        rates = [max(0, round(position - below)) for position in positions]
         search = self.search(loss, rates, weights, promise)
         with torch.no_grad():
             guess = (lambda: self.guess(search.rate)) if self.prior.encoder is not None else None
