@@ -115,6 +115,7 @@ def shown(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
+ENGINES = ("local", "ray")
 ALIGN, ALIGNMENTS = "--align", ("crop", "paste")
 
 
@@ -197,6 +198,12 @@ def compress(
     batch_size: Annotated[
         str, typer.Option(help="Pictures inverted together: a number, or auto: as many as the memory allows.")
     ] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="local: this process; ray: workers of a Ray cluster, or of one started here.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers of the engine ray.", show_default="what its CPUs or GPUs allow")
+    ] = None,
     align: Annotated[
         str | None,
         typer.Option(
@@ -229,7 +236,12 @@ def compress(
 
             check_report(report, jobs, force)
         together = parse_batch_size(batch_size)
-        from invcomp.compressing import Desk, Options, compress_files
+        if engine not in ENGINES:
+            raise UsageError(f"--engine takes {' or '.join(ENGINES)}, not {engine!r}")
+        if workers is not None and engine == "local":
+            raise UsageError("--workers are those of --engine ray: give that too")
+        from invcomp.compressing import Options, compress_files
+        from invcomp.desk import Desk
 
         options = Options(
             prior=prior,
@@ -253,7 +265,13 @@ def compress(
             device=device,
         )
         with progress_bar("compressing", len(jobs), quiet=as_json) as done:
-            entries = compress_files(jobs, options, Desk(options, force, say), done)
+            desk = Desk(align is not None, force, say)
+            if engine == "ray":
+                from invcomp.distributed.run import compress_on_ray
+
+                entries = compress_on_ray(jobs, options, desk, done, workers)
+            else:
+                entries = compress_files(jobs, options, desk, done)
         if align is not None:
             found = sum(entry.get("faces", 0) > 0 for entry in entries)
             searched = len({entry["input"] for entry in entries if "faces" in entry})

@@ -1,29 +1,23 @@
-"""Inputs → files, a batch of inputs at a time: what the command `compress` does.
-
-What touches files is kept apart from what computes: a `Desk` reads inputs, guards outputs and writes them, and a
-`Compressor` holds the prior.
-"""
+"""Inputs → files, a batch of inputs at a time: what the command `compress` does."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from invcomp.batching import Batching
 from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments
+from invcomp.desk import Desk, Entry, Input, Made, Part
 from invcomp.errors import ImageError, InvcompError
 from invcomp.faces import FaceFinder, cut
 from invcomp.inversion.fidelity import Fidelity
-from invcomp.jobs import Job, Piece, Targets, about, read_input, write_output
+from invcomp.jobs import Job, Piece, about
 from invcomp.lab.picture_output import check_single, rendered
 from invcomp.memory import available_memory
-from invcomp.pictures import count_pixels, read_picture, write_whole
+from invcomp.pictures import read_picture
 
 MEMORY_SHARE = 0.5  # of what is available, for pictures inverted together
 READ_PIXELS = 1 << 26  # most pixels of the pictures that are read for a batch: at most 0.4 GB
-
-Entry = dict[str, Any]
-"""What `--json` says of an output; with an `error` if there is none."""
 
 
 @dataclass(frozen=True)
@@ -66,105 +60,6 @@ class Options:
             relaxation=self.relaxation,
             start=self.start,
         )
-
-
-@dataclass(frozen=True)
-class Batching:
-    """Which inputs are done together. The bytes of files depend on it: it is found once for a call."""
-
-    inputs: int
-    """Most of them."""
-    pixels: int | None = None
-    """Most pixels of them, unless it is one."""
-    memory: int | None = None
-    """Bytes for what is inverted together."""
-
-    def batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
-        """The jobs in their order, put together."""
-        batch: list[Job] = []
-        read = 0
-        for job in jobs:
-            pixels = count_pixels(job.source) if self.pixels is not None and job.source is not None else 0
-            if batch and (len(batch) == self.inputs or (self.pixels is not None and read + pixels > self.pixels)):
-                yield batch
-                batch, read = [], 0
-            batch.append(job)
-            read += pixels
-        yield batch
-
-
-@dataclass(frozen=True)
-class Input:
-    """A job and the bytes of its input, or the sentence that says why there are none."""
-
-    job: Job
-    data: bytes | None
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One output of a call and what goes into it: a picture, or nothing and an `error` in the entry."""
-
-    job: Job
-    entry: Entry
-    piece: Piece | None
-
-
-@dataclass(frozen=True)
-class Made:
-    """One output and its file: nothing if there is an `error` in the entry."""
-
-    job: Job
-    entry: Entry
-    data: bytes | None = None
-    notes: list[str] = field(default_factory=list)
-    facts: Entry = field(default_factory=dict)
-    """What the entry says too once the file is written."""
-    report: bytes | None = None
-
-
-class Desk:
-    """Reads the inputs of one call, guards its outputs and writes them."""
-
-    def __init__(self, options: Options, force: bool, say: Callable[[str], None]) -> None:
-        self.options, self.targets, self.say = options, Targets(force), say
-        self.aligned = options.align is not None
-
-    def read(self, job: Job) -> Input:
-        """The input of a job. Of aligned pictures the outputs are known only when faces are found: see `claim`."""
-        try:
-            if not self.aligned:
-                self.targets.check(job.target)
-            return Input(job, read_input(job))
-        except InvcompError as error:
-            return Input(job, None, about(job, error))
-
-    def claim(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts of aligned pictures; those whose output must not be written get an error."""
-        return [self.claimed(part) if self.aligned else part for part in parts]
-
-    def claimed(self, part: Part) -> Part:
-        try:
-            if part.piece is not None:
-                self.targets.check(part.job.target)
-            return part
-        except InvcompError as error:
-            return Part(part.job, part.entry | {"error": about(part.job, error)}, None)
-
-    def write(self, made: Made) -> Entry:
-        """Write a file, if there is one, whole or not at all; gives its entry."""
-        for note in made.notes:
-            self.say(f"invcomp: {made.job.name}: {note}")
-        if made.data is None:
-            return made.entry
-        try:
-            write_output(made.job, made.data)
-            if made.report is not None and self.options.report is not None:
-                write_whole(self.options.report, made.report)
-        except (InvcompError, OSError) as error:
-            return made.entry | {"error": str(error)}
-        return made.entry | made.facts
 
 
 class Compressor:
@@ -291,15 +186,15 @@ class Compressor:
                 "seconds": seconds,
                 "notes": notes,
             }
-            report_file = None
+            about_it = None
             if options.report is not None:
                 facts["report"] = str(options.report)
                 from invcomp.lab.picture_report import Asked, picture_report
 
                 asked = Asked(options.quality, options.max_bytes, least, options.loss)
                 given = picture_report(self.codec, part.job.name, part.piece.image, result, asked, notes, seconds)
-                report_file = rendered(given, options.report)
-            made.append(Made(part.job, part.entry, result.data, notes, facts, report_file))
+                about_it = options.report, rendered(given, options.report)
+            made.append(Made(part.job, part.entry, result.data, notes, facts, about_it))
         return made
 
     def within_budget(self, part: Part) -> Part:

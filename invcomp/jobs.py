@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from invcomp.errors import InvcompError, OutputError, UsageError
 from invcomp.placement import Placement
@@ -157,13 +157,17 @@ def read_input(job: Job) -> bytes:
         raise InvcompError(f"{job.source} cannot be read: {error.strerror}") from None
 
 
-def write_output(job: Job, data: bytes) -> None:
-    """Write an output whole or not at all, making its folder. Raises `OutputError`."""
+def write_output(job: Job, data: bytes, stdout: TextIO | None = None) -> None:
+    """Write an output whole or not at all, making its folder. Raises `OutputError`.
+
+    `stdout` takes the place of the process's own.
+    """
     from invcomp.pictures import write_whole
 
     if job.target is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        stream = (stdout or sys.stdout).buffer
+        stream.write(data)
+        stream.flush()
         return
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from invcomp.batching import Batching
 from invcomp.codec import LOSS_PIXELS, PIXEL_BYTES, Codec
-from invcomp.compressing import READ_PIXELS, Batching, Compressor, Options
+from invcomp.compressing import READ_PIXELS, Compressor, Options
 from invcomp.jobs import Job
 from invcomp.memory import available_memory
 from tests.conftest import windows
