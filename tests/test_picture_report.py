@@ -12,6 +12,7 @@ from PIL import Image
 from invcomp.batch import Compressed
 from invcomp.codec import Codec
 from invcomp.inversion.fidelity import Fidelity
+from invcomp.inversion.starts import schedule_for
 from invcomp.lab.metrics import psnr
 from invcomp.lab.picture_page import page
 from invcomp.lab.picture_report import Asked, PictureReport, enlarged_difference, picture_report
@@ -113,7 +114,10 @@ def test_the_course_falls_to_the_objective_of_the_file(faces: Codec, asked: dict
         assert (len(result.course) > 1) == ("min_psnr" in asked)
         if len(result.course) == 1:
             assert written.steps == asked.get("steps", 6)
-            assert written.gradient_steps == (0 if asked.get("steps") == 0 else 5 if "start" in asked else 4)
+            schedule = schedule_for(
+                "default", str(asked.get("start", "encoder")), True, steps=int(asked.get("steps", 6))
+            )
+            assert written.gradient_steps == schedule.gradient_steps
 
 
 def test_the_page_has_all_of_it_and_names_are_text(report: PictureReport, result: Compressed) -> None:
