@@ -539,7 +539,7 @@ def bench(
         ),
     ] = "all",
     qualities: Annotated[str, typer.Option(help="Qualities of invcomp, with commas.")] = "0,12,24,48,62,100",
-    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 500,
+    steps: Annotated[int, typer.Option(help="Steps of the search; 0 is the encoder alone.")] = 200,
     pca_data: Annotated[
         Path | None,
         typer.Option(help="Training folder for PCA, or a fitted file.", show_default="the file beside the prior"),

@@ -300,7 +300,7 @@ def test_an_ablation_resumes_and_reports_effects(
     assert all(e["low"] <= e["difference"] <= e["high"] for e in data["effects"])
     assert len(list(csv.DictReader((out / "files.csv").open()))) == 40
     assert all(e["pictures"] == 5 for e in data["effects"])
-    assert "at most about" in found.stderr
+    assert "pictures: about" in found.stderr
     calls = []
     compress = Codec.compress_batch
 

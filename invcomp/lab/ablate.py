@@ -190,7 +190,7 @@ def cost(cells: Sequence[Cell], request: AblateRequest, codec: Codec, pictures: 
     kept = f"; finished cells are kept in {request.cache}" if request.cache else ""
     return (
         f"{len(cells)} cells at {len(request.qualities)} qualities on {len(pictures.images)} pictures: "
-        f"at most about {in_words(seconds)} here with the prior's own loss, usually a quarter of that{kept}"
+        f"about {in_words(seconds)} here with the prior's own loss{kept}"
     )
 
 

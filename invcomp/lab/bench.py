@@ -43,7 +43,7 @@ class BenchRequest:
     codecs: tuple[str, ...] = CODECS
     """Peers, from `CODECS`."""
     qualities: tuple[float, ...] = QUALITIES
-    steps: int = 500
+    steps: int = 200
     pca_data: Path | None = None
     """A training folder or PCA file; None is the one beside the first prior, if it has one."""
     rates: tuple[float, float] | None = None
@@ -122,8 +122,7 @@ def cost(
     rest = settings * (judging + PEER_SECONDS * count)
     kept = f"; finished settings are kept in {request.cache}" if request.cache else ""
     return (
-        f"{count} pictures: at most about {in_words(search)} for the search (usually a quarter of that, since pictures "
-        f"leave it when they have converged) and {in_words(rest)} for peers{kept}"
+        f"{count} pictures: about {in_words(search)} for the search and {in_words(rest)} for peers{kept}"
     )
 
 

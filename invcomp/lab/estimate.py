@@ -11,7 +11,8 @@ STEPS, PICTURES = 10, 8
 
 
 def seconds_a_step(codec: Codec, images: Sequence[Image.Image]) -> float:
-    """Seconds a picture and step of the default search in a batch; converged pictures, which leave it, not counted."""
+    """Seconds a picture and step of the default search in a batch: what it takes at most, since pictures that have
+    converged leave it."""
     trial = list(images[:PICTURES])
     codec.compress_batch(trial, steps=1)  # starting up is no part of it
     began = time.perf_counter()
