@@ -105,6 +105,14 @@ def test_admm_chooses_whole_symbols_by_distance_and_bits_and_adds_up_what_remain
 
 
 @pytest.mark.parametrize("name", ANNEALED)
+def test_levels_that_are_not_used_are_not_disturbed(search: Search, name: str) -> None:
+    search.lengths.limits = [0] * len(search.lengths.limits)
+    nothing = [torch.zeros(x.shape) for x in search.lengths.classes]
+    found = ANNEALED[name](generator()).objective(search, nothing, 0.0)
+    assert torch.equal(found, ANNEALED[name](generator().manual_seed(1)).objective(search, nothing, 0.0))
+
+
+@pytest.mark.parametrize("name", ANNEALED)
 def test_every_objective_has_gradients_for_all_levels(search: Search, name: str) -> None:
     values = [0.5 * torch.randn(x.shape, generator=generator()) for x in search.lengths.classes]
     values = [v.requires_grad_() for v in values]

@@ -121,9 +121,7 @@ def cost(
     settings = sum(len(ladder) for codec in peers for ladder in codec.ladders)
     rest = settings * (judging + PEER_SECONDS * count)
     kept = f"; finished settings are kept in {request.cache}" if request.cache else ""
-    return (
-        f"{count} pictures: about {in_words(search)} for the search and {in_words(rest)} for peers{kept}"
-    )
+    return f"{count} pictures: about {in_words(search)} for the search and {in_words(rest)} for peers{kept}"
 
 
 def own_names(codecs: Sequence[Codec]) -> list[str]:

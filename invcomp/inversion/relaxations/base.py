@@ -31,5 +31,6 @@ class StandIn(Relaxation):
         """Symbols of a level, (N, C, H, W)."""
 
     def objective(self, search: Search, values: list[Tensor], progress: float) -> Tensor:
-        used = [self.stand_in(v, progress) for v in values]
+        limits = search.lengths.limits  # beyond them there is nothing, and in levels that are not used they are 0
+        used = [self.stand_in(v, progress).clamp(-b, b) for v, b in zip(values, limits, strict=True)]
         return search.rate_weight * search.lengths.total(used) + search.distortion(used)
