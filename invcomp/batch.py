@@ -17,7 +17,7 @@ from invcomp.entropy.chain import Symbols, ideal_bits
 from invcomp.inversion.course import Course, Stretch, of_picture
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import Loss
-from invcomp.inversion.optimise import Found, Search
+from invcomp.inversion.optimise import SETTLED, Found, Search
 from invcomp.inversion.promises import MostBits, MostDistortion, Promise
 from invcomp.inversion.rate import CodeLengths
 from invcomp.inversion.schedules import Schedule
@@ -29,9 +29,8 @@ from invcomp.priors.generator import Generator
 if TYPE_CHECKING:
     from invcomp.codec import Codec
 
-COARSER = (
-    0.15  # how much farther down a rate index is used than where it is the nearest: a search needs less fine steps
-)
+# how much farther down a rate index is used than where it is the nearest: a search needs less fine steps
+COARSER = 0.15
 TERMINATION_BITS = 4.0  # that a payload has more than its symbols' ideal code length, usually at most
 GAIN, ERROR_GAIN = 1.1, 1.3  # bits, or error, of the encoder's guess for one that a search leaves
 FINDING, CLOSE = (0.3, 1.0, 1.0), 0.05  # shares of the steps of searches for a least quality, till log errors are close
@@ -140,7 +139,7 @@ class Batch:
         falls = np.full(n, ERROR_GAIN)  # how far searches come below that
         for number, share in enumerate(FINDING):
             positions = crossings(falls / errors, np.ones(n))
-            schedule = replace(self.schedule, steps=round(share * self.schedule.steps))
+            schedule = replace(self.schedule, steps=round(share * self.schedule.steps), settle=False)
             done = sum(FINDING[:number]) * self.schedule.steps
 
             def report(step: int, done: float = done) -> None:
@@ -154,7 +153,7 @@ class Batch:
                 break
         allowed = torch.ones(n, device=self.device)
         everyone = torch.arange(n, device=self.device)
-        self.courses.append(search.refine(found.best, everyone, MostDistortion(allowed), self.rounds, 0))
+        self.courses.append(self.refine(search, found.best, everyone, allowed, 0))
         files, qualities, excess = [b""] * n, [Fidelity()] * n, np.full(n, np.inf)
         best, rows = found.best, list(range(n))
         current = best.subset(everyone)
@@ -177,14 +176,13 @@ class Batch:
             if not rows or attempt + 1 == ATTEMPTS:
                 break
             at = torch.tensor(rows, device=self.device)
-            promise, seed = MostDistortion(allowed[at]), self.schedule.seed + attempt
-            self.courses.append(search.refine(current, at, promise, self.rounds, seed))
+            self.courses.append(self.refine(search, current, at, allowed[at], self.schedule.seed + attempt))
         return self.results(search, found, files, qualities, [bool(error <= 1) for error in excess])
 
-    @property
-    def rounds(self) -> int:
-        """Of moves, after a search."""
-        return max(LEAST_ROUNDS, round(REFINED * self.schedule.steps))
+    def refine(self, search: Search, best: Candidate, rows: Tensor, allowed: Tensor, seed: int) -> Course:
+        """Moves after a search, so that the pictures `rows` (M,) of `best` come to the distortion that is `allowed`."""
+        rounds = SETTLED if self.schedule.settle else max(LEAST_ROUNDS, round(REFINED * self.schedule.steps))
+        return search.refine(best, rows, MostDistortion(allowed), rounds, seed, self.schedule.settle)
 
     def encoded(self, loss: Loss) -> Iterator[tuple[Search, list[Tensor]]]:
         """Searches at every rate index, and where the encoder has them start."""
@@ -256,7 +254,7 @@ class Batch:
                     level_bits=bits,
                     rate=rate,
                     start_objective=float(found.start.objective[n]),
-                    objective=float(found.best.objective[n]),
+                    objective=float(found.best.bits[n] if kept and kept[n] else found.best.objective[n]),
                     distortion=float(found.best.distortion[n]),
                     reached=qualities[n] if qualities else None,
                     kept=kept[n] if kept else True,

@@ -178,7 +178,7 @@ def compress(
         bool | None,
         typer.Option(
             "--polish/--no-polish",
-            help="End with moves of single symbols until none improves, or with none.",
+            help="End with moves of single symbols until none improves, or with none but those that keep a promise.",
             show_default="a share of the steps",
         ),
     ] = None,

@@ -10,7 +10,7 @@ from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments
 from invcomp.desk import Desk, Entry, Input, Made, Part
 from invcomp.errors import ImageError, InvcompError
 from invcomp.faces import FaceFinder, cut
-from invcomp.inversion.fidelity import Fidelity
+from invcomp.inversion.fidelity import Fidelity, check_ssim
 from invcomp.jobs import Job, Piece, about
 from invcomp.lab.picture_output import check_single, rendered
 from invcomp.memory import available_memory
@@ -198,8 +198,10 @@ class Compressor:
         return made
 
     def within_budget(self, part: Part) -> Part:
-        """The part, with an error if no file of it is as small as asked for."""
+        """The part, with an error if no file of it is as small as asked for, or can be measured."""
         try:
+            if part.piece is not None and self.options.min_ssim is not None:
+                check_ssim(*part.piece.image.size)
             if part.piece is not None and self.options.max_bytes is not None:
                 size, placement = part.piece.image.size, part.piece.placement
                 self.codec.check_budget(self.options.max_bytes, size, placement, self.options.progressive)

@@ -45,4 +45,9 @@ def available_memory(device: "torch.device") -> int:
         most, used = (int((CGROUP / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
     except (OSError, ValueError):  # no container, or one without a limit
         return system
+    try:
+        facts = dict(line.split() for line in (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines())
+        used -= int(facts["inactive_file"])  # the cache of files gives way
+    except (OSError, ValueError, KeyError):
+        pass
     return max(0, min(system, most - used))

@@ -77,7 +77,9 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Picture:
 
 
 def count_pixels(path: Path) -> int:
-    """How many pixels a picture file says it has, without reading them; 0 for what is no picture."""
+    """How many pixels a picture file says it has, without reading them; 0 for what is no picture, or no file."""
+    if not path.is_file():  # a pipe can be read only once
+        return 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

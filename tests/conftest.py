@@ -1,8 +1,16 @@
-"""Shared fixtures: real pictures, a tiny prior trained on them, the shipped prior."""
+"""Shared fixtures: real pictures, a tiny prior trained on them, the shipped prior.
+
+Tests run in as many processes as there are cores. Each has one thread of torch: two busy processes with two threads
+each slow each other tenfold.
+"""
 
 import io
+import os
 import warnings
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 
 import numpy as np
 import pytest

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -189,6 +191,25 @@ def test_wrong_options_get_a_sentence(face: Path, tiny_folder: Path, options: li
     assert result.exit_code == code
     assert words in result.output
     assert not face.with_suffix(".inv").exists()
+
+
+def test_a_picture_too_small_for_ssim_fails_alone(face: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 20), "teal").save(tmp_path / "small.png")
+    result = call("compress", face, tmp_path / "small.png", "-o", f"{tmp_path}/o/", "--prior", tiny_folder, *QUICK,
+                  "--min-ssim", "0.1", "--best-effort")  # fmt: skip
+    assert result.exit_code == 1
+    assert "small.png: the picture has 8 x 20 pixels" in result.output
+    assert (tmp_path / "o" / face.with_suffix(".inv").name).is_file()
+
+
+def test_a_pipe_is_read_once(face: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    pipe, out = tmp_path / "pipe.png", tmp_path / "out.inv"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(face.read_bytes()))
+    writer.start()
+    result = call("compress", pipe, "-o", out, "--prior", tiny_folder, *QUICK)
+    writer.join()
+    assert result.exit_code == 0, result.output
 
 
 def test_an_output_that_is_a_folder_is_refused(face: Path, file: Path, tiny_folder: Path, tmp_path: Path) -> None:

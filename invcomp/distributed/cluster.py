@@ -50,7 +50,7 @@ def connect(ray: Any, address: str | None) -> None:
             check_reachable(address)
             ray.init(address=address, **quiet)
             return
-    except OSError as error:  # ConnectionError among them
+    except (OSError, RuntimeError, ValueError) as error:  # ConnectionError among them
         raise InvcompError(
             f"the Ray at RAY_ADDRESS={address} cannot be used ({error}): start it, set RAY_AUTH_MODE=token if it asks "
             "for its token, or unset RAY_ADDRESS"

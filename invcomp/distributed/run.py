@@ -14,6 +14,7 @@ from invcomp.compressing import Options
 from invcomp.desk import Desk, Entry
 from invcomp.distributed.cluster import cause, cluster, load_ray, sentence
 from invcomp.distributed.workers import RETRIES, settle, start
+from invcomp.errors import UsageError
 from invcomp.jobs import Job
 from invcomp.priors.info import read_info
 from invcomp.priors.registry import find_prior
@@ -32,6 +33,8 @@ def compress_on_ray(
     """
     ray = load_ray()
     options.check()
+    if options.device.startswith("cuda:"):
+        raise UsageError("--engine ray gives every worker a GPU: give --device cuda or auto, without a number")
     folder = find_prior(options.prior)
     if folder == Path(options.prior):
         options = replace(options, prior=str(folder.resolve()))  # workers may have another current folder

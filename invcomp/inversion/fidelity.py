@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from invcomp.errors import UsageError
-from invcomp.inversion.losses import mse, ssim
+from invcomp.errors import ImageError, UsageError
+from invcomp.inversion.losses import SSIM_WINDOW, mse, ssim
 from invcomp.pictures import to_tensor
 
 MOST_PSNR = 80.0  # dB: what equal pictures have
@@ -71,3 +71,12 @@ class Fidelity:
         psnr = f"{self.psnr:.2f} dB" if self.psnr is not None else ""
         shown = f"SSIM {self.ssim:.4f}" if self.ssim is not None else ""
         return " and ".join(part for part in (psnr, shown) if part)
+
+
+def check_ssim(width: int, height: int) -> None:
+    """Raises `ImageError` if the SSIM of a picture of this size cannot be measured."""
+    if min(width, height) < SSIM_WINDOW:
+        raise ImageError(
+            f"the picture has {width} x {height} pixels, and SSIM is measured from {SSIM_WINDOW} a side on: "
+            "leave out --min-ssim"
+        )

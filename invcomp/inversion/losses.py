@@ -55,12 +55,17 @@ def charbonnier(x: Tensor, y: Tensor) -> Tensor:
     return ((x - y).square() + 1e-4).sqrt().mean(dim=(1, 2, 3)) - 1e-2
 
 
+SSIM_WINDOW = 11  # pixels
+
+
 def ssim(x: Tensor, y: Tensor) -> Tensor:
     """1 - SSIM (Wang et al. 2004), Gaussian window of 11, pictures clamped to [0, 1]."""
     import piq
 
-    if min(x.shape[2:]) < 11:
-        raise LossError(f"ssim needs pictures of at least 11 pixels, not {min(x.shape[2:])}: use mse, l1 or critic")
+    if min(x.shape[2:]) < SSIM_WINDOW:
+        raise LossError(
+            f"ssim needs pictures of at least {SSIM_WINDOW} pixels, not {min(x.shape[2:])}: use mse, l1 or critic"
+        )
     return 1 - cast(Tensor, piq.ssim(x.clamp(0, 1), y, data_range=1.0, reduction="none", downsample=False))
 
 

@@ -99,14 +99,16 @@ class Search:
         part.promise = MostBits(limit)
         best.put(rows, part.judge(shrink(part, best.subset(rows).symbols, limit, seed)))
 
-    def refine(self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int) -> Course:
+    def refine(
+        self, best: Candidate, rows: Tensor, promise: Promise, rounds: int, seed: int, settle: bool = False
+    ) -> Course:
         """Rounds of whole moves for the pictures `rows` (M,) of `best`, under another promise to them (M,)."""
         part = self.subset(rows)
         part.promise = promise
         now = best.subset(rows)
         now = part.candidate(now.symbols, now.bits, now.distortion)
         course = Course(now, rows)
-        polish(part, now, rounds, seed, lambda _: course.note(now, moves=True))
+        polish(part, now, rounds, seed, lambda _: course.note(now, moves=True), settle)
         best.put(rows, now)
         return course
 
@@ -135,9 +137,8 @@ class Search:
         if isinstance(self.promise, MostBits) and len(rows := (best.bits > self.promise.limit).nonzero().flatten()):
             self.cut_back(best, rows, self.promise.limit[rows], schedule.seed)
         course.settle(best)
-        settle = schedule.settle and schedule.steps > 0
-        rounds = SETTLED if settle else schedule.steps - done
-        polish(self, best, rounds, schedule.seed, lambda n: step(done + n), settle)
+        rounds = SETTLED if schedule.settle else schedule.steps - done
+        polish(self, best, rounds, schedule.seed, lambda n: step(done + n), schedule.settle)
         report(schedule.steps)
         return Found(best, first, course)
 

@@ -27,6 +27,7 @@ def relaxed(
     everyone = torch.arange(len(search.rate), device=search.rate.device)
     random = torch.Generator(device=search.rate.device).manual_seed(schedule.seed)
     relaxation = ANNEALED[schedule.relaxation](random)
+    distortion = best.distortion.clone()  # as last judged
     for step in range(steps):
         progress = step / steps
         objective = relaxation.objective(search, values, progress)
@@ -39,6 +40,8 @@ def relaxed(
             if (step + 1) % schedule.judge_every == 0:
                 judged = search.judge(values)
                 keep(best, judged, everyone)
-                search.steer(judged.bits, judged.distortion)
+                distortion = judged.distortion
+            if search.promise is not None:  # bits are known without a pass through the generator
+                search.steer(search.lengths.total([v.round() for v in values]), distortion)
         report(step + 1)
     return [v.detach() for v in values]

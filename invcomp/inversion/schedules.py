@@ -26,7 +26,7 @@ class Schedule:
     polish_share: float = 0.2
     """Share of the steps that is kept for whole moves."""
     settle: bool = False
-    """Whether whole moves go on, beyond the steps, until none improves. Without steps there are none."""
+    """Whether whole moves go on, beyond the steps, until none improves."""
     learning_rate: float = 0.01
     relaxed_rate: float = 0.02
     """Learning rate under the relaxation, at the start; it falls to zero along a cosine."""
@@ -67,7 +67,7 @@ def find_schedule(name: str) -> Schedule:
 def polished(schedule: Schedule, polish: bool | None) -> Schedule:
     """A schedule whose whole moves go on until none improves (True), or that has none (False)."""
     if polish is None:
-        return schedule
+        return replace(schedule, settle=schedule.settle and schedule.steps > 0)  # no steps: the start alone
     return replace(schedule, settle=True) if polish else replace(schedule, settle=False, polish_share=0.0)
 
 

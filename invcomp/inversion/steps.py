@@ -86,13 +86,8 @@ class SymbolSteps(Moments):
         return first / (second.sqrt() + EPSILON)
 
 
-def keep(best: Candidate, new: Candidate, rows: Tensor) -> Tensor:
-    """Take over the pictures of `new` that are better; `rows` (M,) says which of `best` they are.
-
-    Gives the improvement as a share of the objective, (M,), negative where there is none.
-    """
-    gain = 1 - new.objective / best.objective[rows]
-    better = (gain > 0).nonzero().flatten()
+def keep(best: Candidate, new: Candidate, rows: Tensor) -> None:
+    """Take over the pictures of `new` that are better; `rows` (M,) says which of `best` they are."""
+    better = (new.objective < best.objective[rows]).nonzero().flatten()
     if len(better):
         best.put(rows[better], new.subset(better))
-    return gain

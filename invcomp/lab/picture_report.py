@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageChops
 
 from invcomp import container
-from invcomp.batch import Compressed
+from invcomp.batch import Compressed, bits_within
 from invcomp.codec import DEFAULT_QUALITY, Codec
 from invcomp.container import Container
 from invcomp.entropy.chain import ideal_bits
@@ -133,7 +133,11 @@ def picture_report(
         facts["progressive"] = f"can be cut after any of its {len(content.parts)} coded levels"
     if content.placement is not None:
         facts["cut from"] = "a picture of {} × {} pixels; the file says from where".format(*content.placement.size)
-    limit = ("distortion", 1.0) if least else ("bits", 8.0 * asked.max_bytes) if asked.max_bytes else None
+    limit: tuple[str, float] | None = ("distortion", 1.0) if least else None
+    if asked.max_bytes is not None:
+        parts = codec.prior.arch.levels if content.parts is not None else 0
+        overhead = container.overhead(content.size, content.placement, parts)
+        limit = "bits", bits_within(asked.max_bytes - overhead)
     return PictureReport(
         title="".join(letter if letter.isprintable() else "?" for letter in Path(name).name),
         prior=f"{info.name}, id {info.id[:12]}",

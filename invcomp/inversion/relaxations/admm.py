@@ -26,7 +26,7 @@ class Admm(Relaxation):
         super().__init__(random)
         self.whole: list[Tensor] = []
         self.left: list[Tensor] = []  # the scaled multipliers
-        self.steps = 0
+        self.steps, self.strength = 0, STRENGTHS[0]
 
     def objective(self, search: Search, values: list[Tensor], progress: float) -> Tensor:
         first, last = STRENGTHS
@@ -43,7 +43,9 @@ class Admm(Relaxation):
     def choose(self, search: Search, values: list[Tensor], strength: float) -> None:
         """Of the two neighbours and zero, the whole symbols that cost least, in bits and in the spring's length."""
         first = not self.left
-        self.left = self.left or [torch.zeros_like(v) for v in values]
+        # scaled by the spring's strength, they shrink as it grows (Boyd et al. 2011, section 3.4.1)
+        self.left = [u * (self.strength / strength) for u in self.left] or [torch.zeros_like(v) for v in values]
+        self.strength = strength
         wanted = [v + u for v, u in zip(values, self.left, strict=True)]
         tables = search.lengths.tables(values)
         self.whole = []

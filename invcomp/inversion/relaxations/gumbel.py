@@ -19,7 +19,8 @@ class GumbelAnnealing(StandIn):
         first, last = TEMPERATURES
         temperature = first * (last / first) ** (max(0.0, progress - KEPT) / (1 - KEPT))
         floor = values.detach().floor()
-        up = (values - floor).clamp(EDGE, 1 - EDGE)  # distance to the lower neighbour
+        up = values - floor  # distance to the lower neighbour
+        up = up + (up.detach().clamp(EDGE, 1 - EDGE) - up.detach())  # whole symbols have a gradient too
         logit = (torch.atanh(up) - torch.atanh(1 - up)) / temperature  # of going up
         uniform = torch.rand(values.shape, generator=self.random, device=values.device).clamp(1e-6, 1 - 1e-6)
         return floor + torch.sigmoid((logit + torch.logit(uniform)) / temperature)
