@@ -1,7 +1,8 @@
 """Promises on a file: its bits or its distortion are limited, and lambda follows from that.
 
 Under a promise lambda only says where to look: it rises or falls with every step, towards keeping the promise and no
-more. (Of the distortion a relaxed step knows only what was last judged.) The best candidate is the best of those that keep it.
+more. (Of the distortion a relaxed step knows only what was last judged.) The best candidate is the best of those that
+keep it.
 """
 
 from __future__ import annotations
