@@ -196,7 +196,7 @@ def compress(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[
-        str, typer.Option(help="Pictures inverted together: a number, or auto: as many as the memory allows.")
+        str, typer.Option(help="Pictures inverted together: a number, or auto: 32 on a CPU, fewer if memory is short.")
     ] = "auto",
     engine: Annotated[
         str, typer.Option(help="local: this process; ray: workers of a Ray cluster, or of one started here.")
