@@ -2,8 +2,8 @@
 
     python scripts/ablation_search.py FOLDER -o OUT --figures docs
 
-With the prior's own loss: every combination of relaxation and start at 100 steps, and around the default each by itself
-at 500. All at two qualities, compared at equal bytes. A rerun computes only what is missing.
+Every combination, with the prior's own loss, at two qualities, compared at equal bytes. A rerun computes only what is
+missing.
 """
 
 import argparse
@@ -12,26 +12,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from invcomp.cli import progress_bar
+from invcomp.cli import parse_whole_numbers, progress_bar
 from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.inversion.schedules import Schedule
 from invcomp.lab.ablate import AblateRequest, Cell, ablate
 from invcomp.lab.output import write_figures, write_report
 
-FEW, MANY = 100, 500  # steps
 STARTS = ("encoder", "best-of-8", "mean")
 QUALITIES = (24.0, 48.0)
 FIGURES = ("psnr", "lpips_squeeze")
 
 
-def study(prior: str) -> list[Cell]:
+def study(prior: str, steps: tuple[int, ...]) -> list[Cell]:
     """The cells, the reference first."""
     first = Schedule.relaxation
-    cells = [Cell("prior", first, MANY, STARTS[0], prior)]
-    cells += [Cell("prior", relaxation, MANY, STARTS[0], prior) for relaxation in RELAXATIONS]
-    cells += [Cell("prior", first, MANY, start, prior) for start in STARTS]
-    cells += [Cell("prior", relaxation, FEW, start, prior) for relaxation, start in product(RELAXATIONS, STARTS)]
-    return list(dict.fromkeys(cells))
+    relaxations = (first, *(name for name in RELAXATIONS if name != first))
+    return [Cell("prior", *values, prior) for values in product(relaxations, steps, STARTS)]
 
 
 def main() -> None:
@@ -39,6 +35,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("ablation-search"))
     parser.add_argument("--prior", default="faces-64")
+    parser.add_argument("--steps", type=lambda text: parse_whole_numbers(text, "--steps"), default=(500, 100))
     parser.add_argument("--most", type=int, default=6, help="pictures")
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
     args = parser.parse_args()
@@ -52,7 +49,7 @@ def main() -> None:
             request,
             console.print,
             lambda text, share: done(1000 * share, text),
-            study(args.prior),
+            study(args.prior, args.steps),
         )
     out = args.output
     write_report(report, json_file=out / "results.json", html_file=out / "report.html", csv_file=out / "files.csv")

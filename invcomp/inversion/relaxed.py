@@ -33,7 +33,7 @@ def relaxed(
         objective = relaxation.objective(search, values, progress)
         gradients = torch.autograd.grad(objective.sum(), values)
         with torch.no_grad():
-            length = schedule.relaxed_rate * (1 + math.cos(math.pi * progress)) / 2
+            length = relaxation.learning_rate * (1 + math.cos(math.pi * progress)) / 2
             for value, gradient, moment, limit in zip(values, gradients, moments, limits, strict=True):
                 value -= length * moment.direction(gradient)
                 value.clamp_(-limit, limit)

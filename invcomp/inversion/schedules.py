@@ -28,8 +28,7 @@ class Schedule:
     settle: bool = False
     """Whether whole moves go on, beyond the steps, until none improves."""
     learning_rate: float = 0.01
-    relaxed_rate: float = 0.02
-    """Learning rate under the relaxation, at the start; it falls to zero along a cosine."""
+    """Straight through; each relaxation has its own."""
     judge_every: int = 10
     """Steps under a relaxation between judging rounded candidates."""
     patience: int = 20

@@ -17,6 +17,8 @@ SHAPES = 5.0, 3.0  # of the noise: a of Kumaraswamy's distribution; 1 is uniform
 
 
 class SoftRounding(StandIn):
+    learning_rate = 0.02
+
     def stand_in(self, values: Tensor, progress: float) -> Tensor:
         temperature, shape = (first + progress * (last - first) for first, last in (TEMPERATURES, SHAPES))
         noise = kumaraswamy(torch.rand(values.shape, generator=self.random, device=values.device), shape) - 0.5
