@@ -55,18 +55,12 @@ def study(prior: str) -> list[Cell]:
     return list(dict.fromkeys(cells))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("ablation"))
-    parser.add_argument("--prior", default="faces-64")
-    parser.add_argument("--most", type=int, default=24, help="pictures")
-    parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
-    args = parser.parse_args()
-
-    cells = study(args.prior)
+def write_study(
+    args: argparse.Namespace, cells: list[Cell], qualities: tuple[float, ...], name: str, figures: tuple[str, ...]
+) -> None:
+    """Measure cells on the folder that is asked for, and write page, tables and the figures `name`-METRIC.svg."""
     request = AblateRequest(
-        args.folder, priors=(args.prior,), qualities=QUALITIES, most=args.most, cache=args.output / "cells"
+        args.folder, priors=(args.prior,), qualities=qualities, most=args.most, cache=args.output / "cells"
     )
     console = Console(stderr=True)
     with progress_bar("ablation", 1000) as done:
@@ -79,8 +73,20 @@ def main() -> None:
     out = args.output
     write_report(report, json_file=out / "results.json", html_file=out / "report.html", csv_file=out / "files.csv")
     if args.figures:
-        write_figures(report, args.figures, "ablation", FIGURES)
+        write_figures(report, args.figures, name, figures)
     console.print(f"wrote {out}/report.html, results.json and files.csv")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("ablation"))
+    parser.add_argument("--prior", default="faces-64")
+    parser.add_argument("--most", type=int, default=24, help="pictures")
+    parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
+    args = parser.parse_args()
+
+    write_study(args, study(args.prior), QUALITIES, "ablation", FIGURES)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from rich.console import Console
+from ablation_faces import write_study
 
-from invcomp.cli import parse_whole_numbers, progress_bar
+from invcomp.cli import parse_whole_numbers
 from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.inversion.schedules import Schedule
-from invcomp.lab.ablate import AblateRequest, Cell, ablate
-from invcomp.lab.output import write_figures, write_report
+from invcomp.lab.ablate import Cell
 
 STARTS = ("encoder", "best-of-8", "mean")
 QUALITIES = (24.0, 48.0)
@@ -40,22 +39,7 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
     args = parser.parse_args()
 
-    request = AblateRequest(
-        args.folder, priors=(args.prior,), qualities=QUALITIES, most=args.most, cache=args.output / "cells"
-    )
-    console = Console(stderr=True)
-    with progress_bar("ablation", 1000) as done:
-        report = ablate(
-            request,
-            console.print,
-            lambda text, share: done(1000 * share, text),
-            study(args.prior, args.steps),
-        )
-    out = args.output
-    write_report(report, json_file=out / "results.json", html_file=out / "report.html", csv_file=out / "files.csv")
-    if args.figures:
-        write_figures(report, args.figures, "ablation-search", FIGURES)
-    console.print(f"wrote {out}/report.html, results.json and files.csv")
+    write_study(args, study(args.prior, args.steps), QUALITIES, "ablation-search", FIGURES)
 
 
 if __name__ == "__main__":
