@@ -79,11 +79,13 @@ class Batch:
         schedule: Schedule,
         start: str,
         progressive: bool,
+        checksum: int,
         report: Callable[[int], None],
     ) -> None:
         self.codec, self.prior, self.device = codec, codec.prior, codec.prior.device
         self.pictures, self.placements = pictures, placements
-        self.schedule, self.start, self.progressive, self.report = schedule, start, progressive, report
+        self.schedule, self.start, self.report = schedule, start, report
+        self.progressive, self.checksum = progressive, checksum
         self.sizes = [codec.header_size(*picture.size) for picture in pictures]
         self.x = torch.stack([codec.to_coded(picture) for picture in pictures]).to(self.device)
         self.shapes = self.prior.arch.latent_shapes(*self.x.shape[2:])
@@ -100,7 +102,7 @@ class Batch:
         parts = self.prior.arch.levels if self.progressive else 0
         limits = np.array(
             [
-                bits_within(max_bytes - container.overhead(size, placement, parts))
+                bits_within(max_bytes - container.overhead(size, placement, parts, self.checksum))
                 for size, placement in zip(self.sizes, self.placements, strict=True)
             ]
         )
@@ -108,7 +110,7 @@ class Batch:
             bits = [search.lengths.total([v.round() for v in values]) for search, values in self.encoded(loss)]
             reached = np.array([b.tolist() for b in bits])
         else:
-            mean = 8 * (np.array(self.prior.info.rate_bytes) - container.SMALLEST)
+            mean = 8 * (np.array(self.prior.info.rate_bytes) - container.overhead(None))
             reached = mean[:, None].repeat(len(self.x), axis=1)
         promise = MostBits(torch.tensor(limits, dtype=torch.float32, device=self.device))
         search, found = self.run(loss, expression, crossings(reached, GAIN * limits), self.schedule, promise)
@@ -233,7 +235,7 @@ class Batch:
 
     def file(self, search: Search, best: Candidate, n: int) -> bytes:
         rate, symbols = int(search.rate[n]), numbers(best, n)
-        return self.codec.write(symbols, rate, self.sizes[n], self.placements[n], self.progressive)
+        return self.codec.write(symbols, rate, self.sizes[n], self.placements[n], self.progressive, self.checksum)
 
     def results(
         self,

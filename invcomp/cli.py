@@ -194,6 +194,9 @@ def compress(
     progressive: Annotated[
         bool, typer.Option("--progressive", help="Files that can be cut after any level, 4 bytes a level larger.")
     ] = False,
+    checksum: Annotated[
+        int, typer.Option(help="Bytes of it, 2 or 1; of 1 a file gets 2 where it takes that to notice truncations.")
+    ] = 2,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same machine, same file.")] = 0,
     batch_size: Annotated[
         str, typer.Option(help="Pictures inverted together: a number, or auto: 32 on a CPU, fewer if memory is short.")
@@ -258,6 +261,7 @@ def compress(
             start=start,
             levels=levels,
             progressive=progressive,
+            checksum=checksum,
             seed=seed,
             batch_size=together,
             align=align,

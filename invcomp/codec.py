@@ -99,6 +99,7 @@ class Codec:
         start: str | None = None,
         levels: int | None = None,
         progressive: bool = False,
+        checksum: int = container.CHECKSUM,
         seed: int = 0,
         placement: Placement | None = None,
     ) -> bytes:
@@ -120,6 +121,7 @@ class Codec:
             start=start,
             levels=levels,
             progressive=progressive,
+            checksum=checksum,
             seed=seed,
             placements=[placement],
         )
@@ -143,6 +145,7 @@ class Codec:
         start: str | None = None,
         levels: int | None = None,
         progressive: bool = False,
+        checksum: int = container.CHECKSUM,
         seed: int = 0,
         batch_size: int = DEFAULT_BATCH,
         memory: int | None = None,
@@ -163,7 +166,8 @@ class Codec:
         (`invcomp.inversion.relaxations`). `polish`: whether whole moves go on until none improves, or are left out;
         by default they have a share of the steps. `levels`: how many of the coarsest latent levels are used, by
         default all.
-        `progressive` files can be cut after any level, for about four bytes a level.
+        `progressive` files can be cut after any level, for about four bytes a level. `checksum`: its bytes, 2 or 1 (of
+        a progressive file, a level's); of 1 a file gets 2 where less does not notice every truncation.
         At most `batch_size` pictures are inverted together, and fewer if they would take more bytes than `memory`.
         `placements` are kept in the files of pictures that were cut from larger ones (`invcomp.faces`). `report` is
         given the number of pictures done, with fractions. Raises `UsageError` and `LossError` for wrong arguments,
@@ -179,6 +183,7 @@ class Codec:
             loss=loss,
             relaxation=relaxation,
             start=start,
+            checksum=checksum,
         )
         self._check_levels(levels)
         has_encoder = self.prior.encoder is not None
@@ -201,7 +206,7 @@ class Codec:
         places = list(placements) if placements is not None else [None] * len(pictures)
         if max_bytes is not None:
             for picture, place in zip(pictures, places, strict=True):
-                self.check_budget(max_bytes, picture.size, place, progressive)
+                self.check_budget(max_bytes, picture.size, place, progressive, checksum)
         groups: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             groups.setdefault(self.coded_size(*picture.size), []).append(index)
@@ -218,6 +223,7 @@ class Codec:
                     search,
                     start,
                     progressive,
+                    checksum,
                     lambda step, done=done, weight=weight: report(done + weight * step),  # type: ignore[misc]
                 )
                 expression = loss or self.prior.info.distortion
@@ -241,7 +247,12 @@ class Codec:
         )
 
     def check_budget(
-        self, max_bytes: int, size: tuple[int, int], placement: Placement | None = None, progressive: bool = False
+        self,
+        max_bytes: int,
+        size: tuple[int, int],
+        placement: Placement | None = None,
+        progressive: bool = False,
+        checksum: int = container.CHECKSUM,
     ) -> None:
         """Raises `ImageError` if no file of a picture of this size (width, height) has so few bytes."""
         shown = self.header_size(*size)
@@ -250,7 +261,7 @@ class Codec:
             return
         width, height = self.coded_size(*size)
         nothing = [np.zeros(shape, dtype=np.int32) for shape in self.prior.arch.latent_shapes(height, width)]
-        least = len(self.write(nothing, 0, shown, placement, progressive))
+        least = len(self.write(nothing, 0, shown, placement, progressive, checksum))
         if max_bytes < least:
             raise ImageError(f"no file has {max_bytes} bytes: the smallest of such a picture has {least}")
 
@@ -261,8 +272,12 @@ class Codec:
         size: tuple[int, int] | None,
         placement: Placement | None = None,
         progressive: bool = False,
+        checksum: int = container.CHECKSUM,
     ) -> bytes:
-        """Symbols (C, H, W) by level → the bytes of a file; `size` (width, height) if it is not the prior's own."""
+        """Symbols (C, H, W) by level → the bytes of a file; `size` (width, height) if it is not the prior's own.
+
+        `checksum`: bytes of it; two where one does not notice every truncation.
+        """
         prior = self.prior
         zero = [not level.any() for level in symbols]
         bits = ideal_bits(prior.tables, symbols, rate)
@@ -275,9 +290,14 @@ class Codec:
         if progressive:
             parts = tuple(coder.encode_apart(prior.tables, symbols, rate, coded))
             levels = sum(1 << level for level, c in enumerate(coded) if c)  # says how many there are to come
-            return container.write(Container(prior_id, rate, b"", 0, size, levels, placement, parts))
+            return container.write(Container(prior_id, rate, b"", 0, size, levels, placement, parts, checksum=checksum))
         payloads = coder.encode(prior.tables, symbols, rate, coded)
-        return container.write(*(Container(prior_id, rate, p.data, p.tail, size, levels, placement) for p in payloads))
+        return container.write(
+            *(
+                Container(prior_id, rate, payload.data, payload.tail, size, levels, placement, checksum=checksum)
+                for payload in payloads
+            )
+        )
 
     def most_together(self, width: int, height: int, memory: int | None = None) -> int:
         """How many pictures of a coded size are inverted together at most, in so many bytes of `memory` if given."""
@@ -346,6 +366,8 @@ class Codec:
         """
         arch, tables = self.prior.arch, self.prior.tables
         content = container.read(data, self.prior.info.id_bytes, name, partial)
+        if content.foreign is not None:
+            raise FormatError(f"{name} holds a {content.foreign} file in place of latents; update invcomp to decode it")
         if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
             raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
         width, height = self.coded_size(*self.picture_size(content, name), name)
@@ -566,6 +588,7 @@ def check_arguments(
     loss: str | None = None,
     relaxation: str | None = None,
     start: str | None = None,
+    checksum: int = container.CHECKSUM,
 ) -> None:
     """Raises `UsageError` or `LossError` if one of the arguments of `Codec.compress_batch` is wrong."""
     if start is not None:
@@ -581,6 +604,8 @@ def check_arguments(
         raise UsageError(f"the quality lies between 0 and 100, not {quality:g}")
     if max_bytes is not None and max_bytes < 1:
         raise UsageError(f"a file has 1 byte or more, not {max_bytes}")
+    if checksum not in (1, 2):
+        raise UsageError(f"a checksum has 1 or 2 bytes, not {checksum}")
     if loss is not None:
         parse_loss(loss)
 

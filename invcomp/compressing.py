@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invcomp.batching import Batching
 from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments
+from invcomp.container import CHECKSUM
 from invcomp.desk import Desk, Entry, Input, Made, Part
 from invcomp.errors import ImageError, InvcompError
 from invcomp.faces import FaceFinder, cut
@@ -38,6 +39,7 @@ class Options:
     start: str | None = None
     levels: int | None = None
     progressive: bool = False
+    checksum: int = CHECKSUM
     seed: int = 0
     batch_size: int | None = None
     """None: as many as the memory allows, see `Compressor.batching`."""
@@ -59,6 +61,7 @@ class Options:
             loss=self.loss,
             relaxation=self.relaxation,
             start=self.start,
+            checksum=self.checksum,
         )
 
 
@@ -152,6 +155,7 @@ class Compressor:
             start=options.start,
             levels=options.levels,
             progressive=options.progressive,
+            checksum=options.checksum,
             seed=options.seed,
             batch_size=batching.inputs,
             memory=batching.memory,
@@ -203,8 +207,8 @@ class Compressor:
             if part.piece is not None and self.options.min_ssim is not None:
                 check_ssim(*part.piece.image.size)
             if part.piece is not None and self.options.max_bytes is not None:
-                size, placement = part.piece.image.size, part.piece.placement
-                self.codec.check_budget(self.options.max_bytes, size, placement, self.options.progressive)
+                size, placement, options = part.piece.image.size, part.piece.placement, self.options
+                self.codec.check_budget(self.options.max_bytes, size, placement, options.progressive, options.checksum)
             return part
         except InvcompError as error:
             return Part(part.job, part.entry | {"error": about(part.job, error)}, None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invcomp import container
+from invcomp.checksums import intact
 from invcomp.errors import FormatError
 from invcomp.placement import Placement
 from invcomp.priors.info import PriorInfo, read_info
@@ -16,11 +17,18 @@ from invcomp.priors.registry import mend_for, priors_of
 def file(data: bytes, name: str) -> dict[str, Any]:
     """Facts about a file. Raises `FormatError` if it is not ours or damaged."""
     header = container.read_header(data, name)
-    facts: dict[str, Any] = {"bytes": len(data), "version": container.VERSION, "rate": header.rate}
+    facts: dict[str, Any] = {
+        "bytes": len(data),
+        "version": container.VERSION,
+        "checksum_bits": 8 * header.checksum,
+        "rate": header.rate,
+    }
     for folder in priors_of(header.short_id):
         info = read_info(folder)
-        if container.intact(info.id_bytes, data):
+        if intact(info.id_bytes, data):
             content = container.read(data, info.id_bytes, name)
+            if content.foreign is not None:
+                facts["rate"] = f"none: the payload is a {content.foreign} file"
             return (
                 facts
                 | {

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from invcomp import container
 from invcomp.codec import Codec
 from invcomp.errors import FormatError, ImageError, UsageError
 from tests.conftest import photographs
@@ -72,6 +73,33 @@ def test_truncated_and_damaged_files_are_refused(tiny: Codec, held_out: list[Ima
     for at in range(len(data)):
         with pytest.raises(FormatError):
             tiny.decompress(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
+
+
+def test_a_short_checksum_saves_a_byte_and_notices_as_much(tiny: Codec, held_out: list[Image.Image]) -> None:
+    long, short = (tiny.compress_batch(held_out, quality=0, steps=0, checksum=size) for size in (2, 1))
+    assert sum(a.bytes - b.bytes for a, b in zip(long, short, strict=True)) >= 4  # of 6
+    for result, other in zip(short, long, strict=True):
+        assert np.array_equal(np.asarray(tiny.decompress(result.data)), np.asarray(tiny.decompress(other.data)))
+        for length in range(len(result.data)):
+            with pytest.raises(FormatError):
+                tiny.read(result.data[:length])
+    for size in (0, 3):
+        with pytest.raises(UsageError, match="1 or 2 bytes"):
+            tiny.compress(held_out[0], steps=0, checksum=size)
+
+
+def test_limits_hold_with_a_short_checksum(tiny: Codec, held_out: list[Image.Image]) -> None:
+    for limit in (40, 150):
+        results = tiny.compress_batch(held_out[:3], steps=10, loss="100*mse", max_bytes=limit, checksum=1)
+        assert all(0.8 * limit < result.bytes <= limit for result in results)
+    with pytest.raises(ImageError, match=r"smallest of such a picture has [5-7]"):
+        tiny.compress(held_out[0], steps=0, max_bytes=4, checksum=1)
+
+
+def test_a_picture_of_another_codec_is_refused_with_a_sentence(tiny: Codec) -> None:
+    data = container.write(container.Container(tiny.prior.info.id_bytes, 0, b"RIFF", foreign="webp"))
+    with pytest.raises(FormatError, match="holds a webp file"):
+        tiny.decompress(data)
 
 
 def test_a_file_of_another_prior_is_refused(tiny: Codec, free_folder: object, held_out: list[Image.Image]) -> None:

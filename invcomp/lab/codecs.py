@@ -88,7 +88,7 @@ def decode(
 def source_hash() -> str:
     """A hash of the modules that decide what a file holds, so that kept results do not outlive a change of them."""
     root = Path(invcomp.__file__).parent
-    paths = [root / name for name in ("batch.py", "codec.py", "container.py")]
+    paths = [root / name for name in ("batch.py", "checksums.py", "codec.py", "container.py")]
     paths += [path for part in ("entropy", "inversion", "priors") for path in sorted((root / part).rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 

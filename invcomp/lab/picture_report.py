@@ -136,7 +136,7 @@ def picture_report(
     limit: tuple[str, float] | None = ("distortion", 1.0) if least else None
     if asked.max_bytes is not None:
         parts = codec.prior.arch.levels if content.parts is not None else 0
-        overhead = container.overhead(content.size, content.placement, parts)
+        overhead = container.overhead(content.size, content.placement, parts, content.checksum)
         limit = "bits", bits_within(asked.max_bytes - overhead)
     return PictureReport(
         title="".join(letter if letter.isprintable() else "?" for letter in Path(name).name),
@@ -203,14 +203,13 @@ def level_shares(codec: Codec, data: bytes) -> list[Share]:
 
 def rest_shares(data: bytes, content: Container, levels: list[Share]) -> list[Share]:
     """What else a file is made of. The last share is what is left: coded symbols fill whole bytes."""
-    fields = container.Fields(content.size, content.levels, content.placement, content.parts is not None)
-    header = container.SMALLEST - 2 + len(container.write_fields(fields))
+    header = container.HEADER + len(container.write_fields(container.fields_of(content)))
     shares = [whole("header", header)]
     if content.parts:
         lengths = sum(len(container.varint(len(part))) for part in content.parts)
-        shares += [whole("lengths of levels", lengths), whole("checksums", 2 * len(content.parts))]
+        shares += [whole("lengths of levels", lengths), whole("checksums", content.checksum * len(content.parts))]
     else:
-        shares.append(whole("checksum", 2))
+        shares.append(whole("checksum", content.checksum))
     known = *levels, *shares
     bits, left = 8 * len(data) - sum(share.bits for share in known), len(data) - sum(share.bytes for share in known)
     return [*shares, Share("rounding to bytes", round(bits, 1), round(left, 1))]
