@@ -360,7 +360,7 @@ def decompress(
                 try:
                     if not onto:
                         targets.check(job.target)
-                    data = read_input(job)
+                    data = read_input(job, container.MAX_BYTES)
                     short = container.read_header(data, job.name).short_id
                     codec = chosen or known.get(short) or Codec.for_file(data, device, job.name, partial)
                     known[short] = codec
@@ -399,13 +399,14 @@ def info(
 ) -> None:
     """What is inside a file or a prior, without decoding."""
     from invcomp import describe
+    from invcomp.container import MAX_BYTES
     from invcomp.jobs import Job, read_input
     from invcomp.priors.registry import find_prior
 
     with plain_errors():
         source = Path(path)
         if path == "-" or source.is_file():
-            facts = describe.file(read_input(Job(None if path == "-" else source, None)), path)
+            facts = describe.file(read_input(Job(None if path == "-" else source, None), MAX_BYTES), path)
         elif source.is_dir():
             facts = describe.prior(source)
         elif source.suffix:

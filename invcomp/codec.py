@@ -25,10 +25,11 @@ from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
 from invcomp.pictures import to_image, to_srgb, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
-from invcomp.priors.architecture import Architecture
+from invcomp.priors.architecture import MAX_FREE_PIXELS, Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
+from invcomp.priors.info import read_info
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
 from invcomp.priors.portraits.sampling import check_size, draw_pictures
@@ -42,7 +43,6 @@ PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches an
 PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
-MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
@@ -67,14 +67,15 @@ class Codec:
         `partial`: the file may be a truncated progressive one.
         """
         header = container.read_header(data, name)
+        damaged = None
         for folder in priors_of(header.short_id):
-            codec = cls(folder, device)
             try:
-                container.read(data, codec.prior.info.id_bytes, name, partial)
-                return codec
+                container.read(data, read_info(folder).id_bytes, name, partial)
             except FormatError as error:
                 damaged = error
-        if priors_of(header.short_id):
+            else:
+                return cls(folder, device)
+        if damaged is not None:
             raise damaged
         raise FormatError(
             f"{name} needs a prior whose id begins with {header.short_id:#05x} (11 bits), which is not installed; "
@@ -538,9 +539,10 @@ class Codec:
         if arch.coded_size is not None:
             return arch.coded_size, arch.coded_size
         assert isinstance(arch, Architecture)
-        if width * height > MAX_FREE_PIXELS:
+        coded = -(-width // arch.stride) * arch.stride, -(-height // arch.stride) * arch.stride
+        if width * height > MAX_FREE_PIXELS or coded[0] * coded[1] > 2 * MAX_FREE_PIXELS:
             raise ImageError(f"{name} has {width} x {height} pixels, more than {MAX_FREE_PIXELS:,}; shrink it first")
-        return -(-width // arch.stride) * arch.stride, -(-height // arch.stride) * arch.stride
+        return coded
 
     def header_size(self, width: int, height: int) -> tuple[int, int] | None:
         """What the header says of the size: nothing for the prior's own."""

@@ -34,6 +34,7 @@ from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement
 MAGIC, VERSION = 0b1010, 1
 ID_BITS = 11
 HEADER = 3  # bytes
+MAX_BYTES = 1 << 26  # of a file: bounds the time that its checksum takes
 CHECKSUM = 2  # bytes of it, unless told otherwise
 SIZE, SQUARE, LEVELS, PLACED, PROGRESSIVE, FOREIGN = 1, 2, 4, 8, 16, 32
 PART_BYTES = 2  # that a level of a progressive file costs besides its symbols and checksum: length, coder termination
@@ -203,6 +204,8 @@ def read_header(data: bytes, name: str = "the file") -> Header:
     """Rate index and prior of a file. Raises `FormatError`."""
     if not data:
         raise FormatError(f"{name} is empty")
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"{name} is larger than the {MAX_BYTES >> 20} MB that an invcomp file has at most")
     if data[0] >> 4 != MAGIC:
         raise FormatError(f"{name} is not an invcomp file")
     version = (data[0] >> 3 & 1) + 1

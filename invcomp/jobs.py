@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 STREAM = "-"
+MAX_PICTURE = 1 << 30  # bytes of an input that are read
 
 
 @dataclass(frozen=True)
@@ -143,18 +144,23 @@ class Targets:
         self.taken.add(target)
 
 
-def read_input(job: Job) -> bytes:
-    """The bytes of an input. Raises `InvcompError`."""
-    if job.source is None:
-        return sys.stdin.buffer.read()
+def read_input(job: Job, most: int = MAX_PICTURE) -> bytes:
+    """The bytes of an input. Raises `InvcompError`, also for more than `most` of them."""
     try:
-        return job.source.read_bytes()
+        if job.source is None:
+            data = sys.stdin.buffer.read(most + 1)
+        else:
+            with job.source.open("rb") as file:
+                data = file.read(most + 1)
     except FileNotFoundError:
         raise InvcompError(f"{job.source} does not exist") from None
     except IsADirectoryError:
         raise InvcompError(f"{job.source} is a folder, not a file") from None
     except OSError as error:
-        raise InvcompError(f"{job.source} cannot be read: {error.strerror}") from None
+        raise InvcompError(f"{job.name} cannot be read: {error.strerror}") from None
+    if len(data) > most:
+        raise InvcompError(f"{job.name} has more than the {most >> 20} MB that are read; give a smaller file")
+    return data
 
 
 def write_output(job: Job, data: bytes, stdout: TextIO | None = None) -> None:

@@ -5,7 +5,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,9 +16,14 @@ import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from invcomp.errors import ImageError, OutputError
+from invcomp.errors import ImageError, InvcompError, OutputError
+from invcomp.jobs import Job, read_input
 
 MAX_PIXELS = 100_000_000
+FORMATS = (  # that Pillow decodes itself; for others it runs programs (EPS: Ghostscript), or they are no pictures
+    *("AVIF", "BMP", "DDS", "DIB", "GIF", "HEIF", "ICNS", "ICO", "JPEG", "JPEG2000", "JXL", "MPO", "PCX", "PNG", "PPM"),
+    *("PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP", "XBM"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,49 +36,58 @@ class Picture:
 
 @cache
 def extensions() -> frozenset[str]:
-    """Suffixes of the picture files that Pillow reads, in lower case, with the dot."""
+    """Suffixes of the picture files that are read, in lower case, with the dot."""
     Image.init()
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    return frozenset(known - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr"})
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in formats())
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow, with its plugins, reads."""
+    Image.init()
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
 def read_picture(source: Path | bytes, name: str | None = None) -> Picture:
     """Read a picture file, or its bytes, as 8-bit sRGB with EXIF orientation applied.
 
     Greyscale, palette, 16-bit, CMYK and colour profiles are converted; transparency is put on white; of an
-    animation the first frame is taken. The last two are said in `notes`. Raises `ImageError`.
+    animation the first frame is taken, and no other is decoded. The last two are said in `notes`. No program outside
+    is run. Raises `ImageError`.
     """
     name = name or (str(source) if isinstance(source, Path) else "the picture")
     if isinstance(source, Path):
-        if source.is_dir():
-            raise ImageError(f"{name} is a folder, not a picture")
         try:
-            source = source.read_bytes()
-        except FileNotFoundError:
-            raise ImageError(f"{name} does not exist") from None
-        except OSError as error:
-            raise ImageError(f"{name} cannot be read: {error.strerror}") from None
+            source = read_input(Job(source, None))
+        except InvcompError as error:
+            raise ImageError(str(error)) from None
     if not source:
         raise ImageError(f"{name} is empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(source))
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(
-                    f"{name} has {image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} "
-                    "that are read; shrink it first"
-                )
+            image = Image.open(io.BytesIO(source), formats=formats())
+            check_pixels(image, name)
             image.load()
+            check_pixels(image, name)  # an icon says only here how large it is
             return to_srgb(image)
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is not a picture that Pillow can read") from None
+        raise ImageError(f"{name} is not a picture of a kind that is read; give a PNG, JPEG, WebP or TIFF") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{name} has more than the {MAX_PIXELS:,} pixels that are read; shrink it first") from None
     except ImageError:
         raise
     except Exception as error:  # Pillow's readers raise many kinds for a damaged file
         raise ImageError(f"{name} is truncated or damaged: {error}") from None
+
+
+def check_pixels(image: Image.Image, name: str) -> None:
+    """Raises `ImageError` for a picture of more pixels than are read."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} that are read; "
+            "shrink it first"
+        )
 
 
 def count_pixels(path: Path) -> int:
@@ -83,7 +97,7 @@ def count_pixels(path: Path) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=formats()) as image:
                 return image.width * image.height
     except Exception:  # as in read_picture, which says what is wrong
         return 0
@@ -92,9 +106,10 @@ def count_pixels(path: Path) -> int:
 def to_srgb(image: Image.Image) -> Picture:
     """Any Pillow image → 8-bit sRGB."""
     notes = []
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "is_animated", False):  # `n_frames` would look through all of them
         notes.append("of an animation the first frame is taken")
-        image.seek(0)
+        with suppress(EOFError):  # layers of a PSD, which is all of them when it is opened, count from 1
+            image.seek(0)
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -144,7 +159,7 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 def to_image(picture: Tensor) -> Image.Image:
     """(3, H, W) in [0, 1], clamped → an RGB image."""
-    values = (picture.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    values = (picture.detach().float().nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(values.permute(1, 2, 0).cpu().contiguous().numpy())
 
 

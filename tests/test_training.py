@@ -58,7 +58,7 @@ def test_broken_files_are_skipped_and_listed(picture_folder: Path, tmp_path: Pat
     (tmp_path / "broken.jpg").write_text("no picture")
     found = load_training_set(tmp_path, 16, aligned=True)
     assert found.files == 120
-    assert found.skipped == ["broken.jpg is not a picture that Pillow can read"]
+    assert found.skipped == ["broken.jpg is not a picture of a kind that is read; give a PNG, JPEG, WebP or TIFF"]
 
 
 def test_a_damaged_member_of_a_zip_is_skipped_and_listed(picture_folder: Path, tmp_path: Path) -> None:

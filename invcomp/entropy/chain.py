@@ -22,7 +22,9 @@ def rows(tables: Sequence[LevelTables], symbols: Symbols, rate: int) -> list[Int
     found, surprises = [], None
     for table, level in zip(tables, symbols, strict=True):
         chosen = table.chosen(rate, level.shape)
-        if table.context is not None:
+        if table.context is None:
+            surprises = None
+        else:
             known = level[None].astype(np.int64)
             (chosen,), surprises = contexts.tables_of(table.context, table.bound, chosen, surprises, known)
         found.append(chosen)
@@ -45,6 +47,7 @@ def unfold(
     for number, (table, shape) in enumerate(zip(tables, shapes, strict=True)):
         chosen, level = table.chosen(rate, shape), known.get(number)
         if table.context is None:
+            surprises = None
             if level is None:
                 rows = np.broadcast_to(chosen.ravel(), (pictures, chosen.size))
                 level = take(number, rows).reshape(pictures, *shape)

@@ -97,7 +97,9 @@ class CodeLengths:
         """The tables (N, C, H, W) that code continuous symbols once they are rounded, by level."""
         found, surprises = [], None
         for classes, rule, bound, level in zip(self.classes, self.rules, self.bounds, values, strict=True):
-            if rule is not None:
+            if rule is None:
+                surprises = None
+            else:
                 classes, surprises = rule.tables(classes, level.round().clamp(-bound, bound), surprises)
             found.append(classes)
         return found

@@ -9,6 +9,8 @@ COARSEST = 4  # resolution of the coarsest level of a fixed-size prior
 FREE_LEVELS = 4  # levels of a prior of free size: strides 16, 8, 4, 2
 MAX_LEVELS = 8
 MAX_WIDTH = 4096
+MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
+MAX_FEATURES, MAX_SYMBOLS = 1 << 28, 1 << 24  # numbers in one layer, and symbols, of the largest picture
 
 
 def with_tuples(data: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +46,15 @@ class Architecture:
             raise PriorError(f"the widths of an architecture lie between 1 and {MAX_WIDTH}")
         if not 2 <= self.rates <= 16:
             raise PriorError("an architecture has 2 to 16 rate indices")
-        if self.image_size is not None and self.image_size != COARSEST * self.stride:
+        side = self.image_size
+        if side is not None and (type(side) is not int or side != COARSEST * self.stride):
             raise PriorError(f"an architecture of {levels} levels makes pictures of {COARSEST * self.stride} pixels")
+        pixels = MAX_FREE_PIXELS if side is None else side**2
+        areas = [pixels >> 2 * (levels - level) for level in range(levels)]
+        layers = [width * area for width, area in zip(self.widths, areas, strict=True)]
+        symbols = sum(channels * area for channels, area in zip(self.latent_channels, areas, strict=True))
+        if max(*layers, self.paint_width * areas[-1]) > MAX_FEATURES or symbols > MAX_SYMBOLS:
+            raise PriorError("an architecture of these widths takes more memory than is given to one")
 
     @property
     def levels(self) -> int:

@@ -11,8 +11,7 @@ README.md, samples.png  the model card
 
 import hashlib
 import json
-import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -32,17 +31,19 @@ from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
 from invcomp.priors.generator import Generator
-from invcomp.priors.info import CARD, MAX_HEADER, PriorInfo, read_info
+from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored, stored
 from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork
+from invcomp.priors.tensors import parse, parse_json
 
 GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
 MAPPING = "mapping.safetensors"
 AnyArchitecture = Architecture | PortraitArchitecture
 AnyGenerator = Generator | PortraitGenerator
 CONTEXT = [field.name for field in fields(Context)]
-MAX_FILE = 1 << 30
+MAX_FILE = 1 << 30  # bytes
+MAX_FREQUENCIES = 1 << 22  # in the tables of a level
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -59,18 +60,21 @@ class Prior:
 
     @cached_property
     def encoder(self) -> Encoder | None:
-        return self._network(ENCODER, Encoder(self.arch)) if isinstance(self.arch, Architecture) else None
+        arch = self.arch
+        return self._network(ENCODER, lambda: Encoder(arch)) if isinstance(arch, Architecture) else None
 
     @cached_property
     def critic(self) -> Critic | None:
-        return self._network(CRITIC, Critic(self.arch)) if isinstance(self.arch, Architecture) else None
+        arch = self.arch
+        return self._network(CRITIC, lambda: Critic(arch)) if isinstance(arch, Architecture) else None
 
     @cached_property
     def mapping(self) -> MappingNetwork | None:
         """z → W, for samples of an imported prior."""
-        if not isinstance(self.arch, PortraitArchitecture):
+        arch = self.arch
+        if not isinstance(arch, PortraitArchitecture):
             return None
-        return self._network(MAPPING, MappingNetwork(self.arch.style_size))
+        return self._network(MAPPING, lambda: MappingNetwork(arch.style_size))
 
     def lpips(self, net: str) -> LpipsNetwork | None:
         """The LPIPS network that the prior carries for a backbone, if it does."""
@@ -83,9 +87,9 @@ class Prior:
         except (KeyError, RuntimeError):
             raise PriorError(f"{path} does not hold the weights of lpips-{net}; get the prior again") from None
 
-    def _network(self, file: str, network: Network) -> Network:
+    def _network(self, file: str, make: Callable[[], Network]) -> Network:
         _, tensors = read_tensors(self.folder / file, self.info.files.get(file))
-        return fill(network, tensors, self.folder / file).to(self.device)
+        return fill(make, tensors, self.folder / file).to(self.device)
 
 
 def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
@@ -95,17 +99,14 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
     path = folder / GENERATOR
     metadata, tensors = read_tensors(path, info.id)
     try:
-        arch = read_architecture(json.loads(metadata["architecture"]))
+        arch = read_architecture(parse_json(metadata["architecture"]))
     except (KeyError, ValueError, TypeError) as error:
         raise PriorError(f"{path} is damaged: its architecture cannot be read ({error}); get the prior again") from None
     tables = read_tables(tensors, arch, path)
     if len(info.lambdas) != arch.rates or len(info.rate_bytes) != arch.rates:
         raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
     weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
-    with torch.device("meta"):
-        outline = outlined(arch)
-    check_shapes(outline, weights, path)  # before anything large is allocated
-    generator = fill(outlined(arch), weights, path)
+    generator = fill(lambda: outlined(arch), weights, path)
     return Prior(folder, info, arch, tables, generator.to(device), device)
 
 
@@ -127,16 +128,19 @@ def read_tables(tensors: Mapping[str, NDArray[Any]], arch: AnyArchitecture, path
         start = f"tables.{level}."
         rule = {name: tensors[key] for name in CONTEXT if (key := f"{start}context.{name}") in tensors}
         try:
-            tables = LevelTables(
-                tensors[start + "cumulative"],
-                tensors[start + "index"],
-                Context(**rule) if rule else None,
-            )
-        except (KeyError, TypeError):
+            cumulative = tensors[start + "cumulative"]
+            if cumulative.size > MAX_FREQUENCIES:
+                raise PriorError(
+                    f"{path}: level {level} has more than {MAX_FREQUENCIES:,} frequencies; get another prior"
+                )
+            tables = LevelTables(cumulative, tensors[start + "index"], Context(**rule) if rule else None)
+            problem = tables.problem(coarser)
+        except (KeyError, TypeError, ValueError, IndexError):
             raise PriorError(f"{path} is damaged: tables of level {level} are missing; get the prior again") from None
-        problem = tables.problem(coarser)
         if not problem and tables.index.shape != (arch.rates, *arch.table_shapes()[level]):
             problem = "the index has a wrong shape"
+        if not problem and coarser and tables.context and isinstance(arch, PortraitArchitecture):
+            problem = "contexts look at a level that is not half as large"
         if problem:
             raise PriorError(f"{path} is damaged: level {level}: {problem}; get the prior again")
         coarser = tables.index.shape[1] if tables.context else 0
@@ -144,25 +148,21 @@ def read_tables(tensors: Mapping[str, NDArray[Any]], arch: AnyArchitecture, path
     return tuple(found)
 
 
-def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Metadata and tensors of a safetensors file whose hash is known. Raises `PriorError`."""
     try:
+        if not path.is_file():
+            raise PriorError(f"{path.parent} is incomplete: {path.name} is missing; get the prior again")
         if path.stat().st_size > MAX_FILE:
             raise PriorError(f"{path} is larger than the {MAX_FILE >> 20} MB that are read")
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise PriorError(f"{path.parent} is incomplete: {path.name} is missing; get the prior again") from None
     except OSError as error:
         raise PriorError(f"{path} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise PriorError(f"{path} is damaged: its hash is not the one in {CARD}; get the prior again")
     try:
-        (length,) = struct.unpack("<Q", data[:8])
-        if length > MAX_HEADER:
-            raise ValueError("the header is too large")
-        header = json.loads(data[8 : 8 + length])
-        return header.get("__metadata__", {}), safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
+        return parse(data)
+    except ValueError as error:
         raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
 
 
@@ -173,9 +173,11 @@ def check_shapes(network: nn.Module, tensors: Mapping[str, NDArray[Any]], path: 
         raise PriorError(f"{path} does not fit the architecture of its prior; get the prior again")
 
 
-def fill(network: Network, tensors: Mapping[str, NDArray[Any]], path: Path) -> Network:
-    """Put stored weights into a network, computing in fp32 from then on."""
-    check_shapes(network, tensors, path)
+def fill(make: Callable[[], Network], tensors: Mapping[str, NDArray[Any]], path: Path) -> Network:
+    """A network with stored weights, computing in fp32; none is made if they are not its own. Raises `PriorError`."""
+    with torch.device("meta"):
+        check_shapes(make(), tensors, path)
+    network = make()
     network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # the faster format on CPUs
 

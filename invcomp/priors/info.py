@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from invcomp.errors import PriorError
+from invcomp.priors.tensors import parse_json
 
 CARD = "prior.json"
-MAX_HEADER = 1 << 20
+MAX_CARD = 1 << 20  # bytes
+MAX_VALUE = 1e300  # of a calibration, so that sums of it are finite
 FORMAT = 1
 
 
@@ -40,16 +42,23 @@ class PriorInfo:
 
     def problem(self) -> str | None:
         """What is wrong with values read from a file, if anything."""
-        rates = len(self.lambdas)
-        series = [*self.term_means.values(), self.rate_bytes] if isinstance(self.term_means, dict) else []
-        if "mse" not in self.term_means or any(len(s) != rates for s in series):
+        tables = (self.term_means, self.files, self.training, self.results)
+        texts = (self.name, self.id, self.domain, self.licence, self.distortion)
+        if not all(isinstance(x, dict) for x in tables) or not all(isinstance(x, str) for x in texts):
+            return "tables or texts are of another kind"
+        if any(not isinstance(x, str) for x in self.files.values()):
+            return "the files' hashes are no text"
+        series = [self.lambdas, self.rate_bytes, *self.term_means.values()]
+        if "mse" not in self.term_means or any(
+            not isinstance(s, (list, tuple)) or len(s) != len(self.lambdas) for s in series
+        ):
             return "the calibration is incomplete"
-        if not all(0 < float(x) < float("inf") for x in self.lambdas) or any(float(x) < 0 for s in series for x in s):
+        if any(type(x) not in (int, float) or not 0 <= x < MAX_VALUE for s in series for x in s) or not all(
+            self.lambdas
+        ):
             return "the calibration has impossible values"
-        if not all(isinstance(x, dict) for x in (self.files, self.training, self.results)):
-            return "files, training or results are not tables"
-        if not all(isinstance(x, str) for x in (self.name, self.domain, self.licence, self.distortion)):
-            return "name, domain, licence or distortion is not text"
+        if len(bytes.fromhex(self.id)) != 32:
+            return "the id is not a SHA-256"
         return None
 
     @property
@@ -65,17 +74,15 @@ def read_info(folder: Path) -> PriorInfo:
     if not path.is_file():
         raise PriorError(f"{folder} is not a prior: it has no {CARD}")
     try:
-        if path.stat().st_size > MAX_HEADER:
+        if path.stat().st_size > MAX_CARD:
             raise ValueError("it is too large")
-        data = json.loads(path.read_text(encoding="utf-8"))
-        info = PriorInfo(**{**data, "lambdas": tuple(float(x) for x in data["lambdas"])})
-        if info.format != FORMAT:
-            raise PriorError(f"{path} has format {info.format}; this program reads format {FORMAT}")
-        if len(info.id_bytes) != 32:
-            raise ValueError("the id is not a SHA-256")
+        data = parse_json(path.read_bytes())
+        if data.get("format", FORMAT) != FORMAT:
+            raise PriorError(f"{path} has format {data['format']}; this program reads format {FORMAT}")
+        info = PriorInfo(**{**data, "lambdas": tuple(data["lambdas"])})
         problem = info.problem()
         if problem:
             raise ValueError(problem)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
     return info

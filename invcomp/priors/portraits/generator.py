@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invcomp.errors import PriorError
-from invcomp.priors.architecture import MAX_LEVELS, with_tuples
+from invcomp.priors.architecture import MAX_FEATURES, MAX_LEVELS, MAX_SYMBOLS, with_tuples
 from invcomp.priors.layers import RateTable
 from invcomp.priors.portraits.heads import Head
 from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork, SynthesisShape
@@ -47,6 +47,8 @@ class PortraitArchitecture:
         numbers = [n for value in fields for n in (value if isinstance(value, tuple) else (value,))]
         if any(not isinstance(n, int) or n < 1 for n in numbers) or any(n > 4096 for n in numbers):
             raise PriorError("the sizes of an architecture are whole numbers from 1 to 4096")
+        if any(width % 4 for width in self.widths):
+            raise PriorError("the widths of an architecture with wavelets are multiples of 4")
         resolutions = self.shape.resolutions
         if not {*self.feature_resolutions, *self.heads} <= {*resolutions} or not self.heads or len(resolutions) > 9:
             raise PriorError("an architecture has features and heads at resolutions of its network")
@@ -54,6 +56,9 @@ class PortraitArchitecture:
             raise PriorError(f"an architecture has at most {MAX_LEVELS} levels")
         if len(self.feature_resolutions) != len(self.feature_channels) or not 2 <= self.rates <= 16:
             raise PriorError("an architecture has one width for each feature level, and 2 to 16 rate indices")
+        layers = [width * side**2 for width, side in zip(self.widths, resolutions, strict=False)]
+        if max(layers) > MAX_FEATURES or sum(c * h * w for c, h, w in self.latent_shapes(0, 0)) > MAX_SYMBOLS:
+            raise PriorError("an architecture of these widths takes more memory than is given to one")
         if self.image_size not in self.sizes:
             raise PriorError(f"an architecture has one of its output sizes as its own: {self.sizes}")
 
