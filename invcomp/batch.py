@@ -228,7 +228,7 @@ class Batch:
         assert self.prior.encoder is not None
         residuals: list[Tensor]
         residuals, _ = self.prior.encoder(self.x, self.prior.generator, rate, lambda _, residual: residual.round())
-        return residuals
+        return [residual.nan_to_num() for residual in residuals]  # which a prior of strangers may come to
 
     def files(self, search: Search, best: Candidate) -> list[bytes]:
         return [self.file(search, best, n) for n in range(len(self.x))]

@@ -10,7 +10,9 @@ FREE_LEVELS = 4  # levels of a prior of free size: strides 16, 8, 4, 2
 MAX_LEVELS = 8
 MAX_WIDTH = 4096
 MAX_FREE_PIXELS = 1 << 22  # largest picture of a prior of free size: bounds memory at about 2 GB
+MAX_SIDE = 1 << 16  # pixels, of a picture of a prior of free size
 MAX_FEATURES, MAX_SYMBOLS = 1 << 28, 1 << 24  # numbers in one layer, and symbols, of the largest picture
+MAX_STEPS = 1 << 20  # of its decoding, one after another with contexts: a diagonal of a channel each
 
 
 def with_tuples(data: dict[str, Any]) -> dict[str, Any]:
@@ -53,8 +55,9 @@ class Architecture:
         areas = [pixels >> 2 * (levels - level) for level in range(levels)]
         layers = [width * area for width, area in zip(self.widths, areas, strict=True)]
         symbols = sum(channels * area for channels, area in zip(self.latent_channels, areas, strict=True))
-        if max(*layers, self.paint_width * areas[-1]) > MAX_FEATURES or symbols > MAX_SYMBOLS:
-            raise PriorError("an architecture of these widths takes more memory than is given to one")
+        steps = [c * 2 * (side or MAX_SIDE) >> levels - n for n, c in enumerate(self.latent_channels)]
+        if max(*layers, self.paint_width * areas[-1]) > MAX_FEATURES or symbols > MAX_SYMBOLS or sum(steps) > MAX_STEPS:
+            raise PriorError("an architecture of these widths takes more memory or time than is given to one")
 
     @property
     def levels(self) -> int:

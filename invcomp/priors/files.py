@@ -177,6 +177,8 @@ def fill(make: Callable[[], Network], tensors: Mapping[str, NDArray[Any]], path:
     """A network with stored weights, computing in fp32; none is made if they are not its own. Raises `PriorError`."""
     with torch.device("meta"):
         check_shapes(make(), tensors, path)
+    if not all(np.isfinite(value).all() for value in tensors.values()):
+        raise PriorError(f"{path} has weights that are no finite numbers; get the prior again")
     network = make()
     network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # the faster format on CPUs

@@ -1,7 +1,7 @@
-"""Safetensors files of strangers: every number of the header is checked before it is used, and nothing is allocated.
+"""Safetensors files of strangers: every number of the header is checked before anything is allocated.
 
 The format (https://github.com/huggingface/safetensors): the header's length (8 bytes, little-endian), the header (JSON:
-type, shape and place of every tensor), the tensors' bytes. Tensors are views of these.
+type, shape and place of every tensor), the tensors' bytes.
 """
 
 import json
@@ -59,7 +59,7 @@ def parse(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     ):
         if begin != end or stop - begin != prod(shape) * np.dtype(kind).itemsize or stop > len(body):
             raise ValueError(f"the tensor {name[:80]!r} does not lie where it should")
-        tensors[name] = np.frombuffer(body[begin:stop], dtype=kind).reshape(shape)
+        tensors[name] = np.frombuffer(body[begin:stop], dtype=kind).reshape(shape).copy()
         end = stop
     if end != len(body):
         raise ValueError("it has bytes that belong to no tensor")

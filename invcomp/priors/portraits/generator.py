@@ -58,7 +58,7 @@ class PortraitArchitecture:
             raise PriorError("an architecture has one width for each feature level, and 2 to 16 rate indices")
         layers = [width * side**2 for width, side in zip(self.widths, resolutions, strict=False)]
         if max(layers) > MAX_FEATURES or sum(c * h * w for c, h, w in self.latent_shapes(0, 0)) > MAX_SYMBOLS:
-            raise PriorError("an architecture of these widths takes more memory than is given to one")
+            raise PriorError("an architecture of these widths takes more memory or time than is given to one")
         if self.image_size not in self.sizes:
             raise PriorError(f"an architecture has one of its output sizes as its own: {self.sizes}")
 
