@@ -25,6 +25,7 @@ from invcomp.inversion.starts import first_guess
 from invcomp.inversion.steps import Candidate
 from invcomp.placement import Placement
 from invcomp.priors.generator import Generator
+from invcomp.standing import Standing
 
 if TYPE_CHECKING:
     from invcomp.codec import Codec
@@ -60,6 +61,8 @@ class Compressed:
     """PSNR and SSIM of the decoded file, where a least one is asked for."""
     kept: bool = True
     """Whether the file is of the least quality that is asked for."""
+    standing: Standing = Standing()
+    """Where the picture stands among held-out ones of the prior's domain."""
     course: tuple[Stretch, ...] = ()
     """How the search went; several searches and rounds of moves, where a least quality is asked for."""
 
@@ -246,6 +249,7 @@ class Batch:
         kept: Sequence[bool] | None = None,
     ) -> list[Compressed]:
         results = []
+        standings = self.standings(search, found)
         for n, data in enumerate(files or self.files(search, found.best)):
             rate = int(search.rate[n])
             bits = ideal_bits(self.prior.tables, numbers(found.best, n), rate)
@@ -260,10 +264,35 @@ class Batch:
                     distortion=float(found.best.distortion[n]),
                     reached=qualities[n] if qualities else None,
                     kept=kept[n] if kept else True,
+                    standing=standings[n],
                     course=of_picture(self.courses, n, self.written.get(n, len(self.courses) - 1)),
                 )
             )
         return results
+
+    @torch.no_grad()
+    def standings(self, search: Search, found: Found) -> list[Standing]:
+        """Where the pictures stand among held-out ones of the domain, at the rate indices of their files."""
+        usual = self.prior.info.usual
+        if usual is None:
+            return [Standing()] * len(self.x)
+        loss = self.codec.loss(self.prior.info.distortion)
+        searched = search.loss is loss
+
+        def judged(symbols: list[Tensor]) -> Tensor:
+            own = self.search(loss, [int(rate) for rate in search.rate], [0.0] * len(self.x))
+            return own.distortion(symbols)
+
+        if self.prior.encoder is None:
+            distortion = found.best.distortion if searched else judged(found.best.symbols)
+        elif searched and self.start == "encoder" and self.schedule.levels is None:
+            distortion = found.start.distortion
+        else:
+            distortion = judged([value.round() for value in self.guess(search.rate)])
+        return [
+            Standing(usual.distortion_share(float(value), int(rate)), domain)
+            for value, rate, domain in zip(distortion, search.rate, self.prior.domain_shares(self.x), strict=True)
+        ]
 
 
 def numbers(candidate: Candidate, n: int) -> Symbols:

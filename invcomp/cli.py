@@ -207,6 +207,13 @@ def compress(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Workers of the engine ray.", show_default="what its CPUs or GPUs allow")
     ] = None,
+    on_mismatch: Annotated[
+        str,
+        typer.Option(
+            help="What is done with a picture that does not look like the prior's domain: warn, fail, or fallback, "
+            "which stores a WebP or JPEG XL of as many bytes."
+        ),
+    ] = "warn",
     align: Annotated[
         str | None,
         typer.Option(
@@ -264,6 +271,7 @@ def compress(
             checksum=checksum,
             seed=seed,
             batch_size=together,
+            on_mismatch=on_mismatch,
             align=align,
             report=report,
             device=device,
@@ -280,7 +288,12 @@ def compress(
             found = sum(entry.get("faces", 0) > 0 for entry in entries)
             searched = len({entry["input"] for entry in entries if "faces" in entry})
             say(f"invcomp: {counted(found, 'face')} found in {counted(searched, 'picture')}")
-        finish(entries, as_json, streamed, ["input", "output", *(["faces"] if align else []), "bytes", "seconds"])
+        finish(
+            entries,
+            as_json,
+            streamed,
+            ["input", "output", *(["faces"] if align else []), "bytes", "percentile", "seconds"],
+        )
 
 
 def parse_batch_size(text: str) -> int | None:

@@ -1,5 +1,6 @@
 """Image ↔ bytes: the one place where prior, search, entropy coding and container meet."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,13 +14,21 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp import container
+from invcomp import container, fallback
 from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
 from invcomp.entropy import coder
 from invcomp.entropy.chain import Symbols, draw, ideal_bits
 from invcomp.entropy.coder import Payload
-from invcomp.errors import FormatError, ImageError, LossError, QualityError, UsageError
+from invcomp.errors import (
+    FormatError,
+    ImageError,
+    LossError,
+    MismatchError,
+    MismatchWarning,
+    QualityError,
+    UsageError,
+)
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
@@ -34,6 +43,7 @@ from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
 from invcomp.priors.portraits.sampling import check_size, draw_pictures
 from invcomp.priors.registry import find_prior, mend_for, priors_of
+from invcomp.standing import ON_MISMATCH, REFUSAL, WARNING, Standing
 
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
@@ -44,6 +54,8 @@ PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
+LEAST_FALLBACK = 128  # bytes of a fallback file where no limit is given: fewer show nothing
+NOTHING_ASKED = Fidelity()
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
 
@@ -103,11 +115,25 @@ class Codec:
         checksum: int = container.CHECKSUM,
         seed: int = 0,
         placement: Placement | None = None,
+        on_mismatch: str = "warn",
     ) -> bytes:
         """A picture of any size and mode → the bytes of a file. See `compress_batch`.
 
-        Raises `QualityError` if a least PSNR or SSIM cannot be reached.
+        `on_mismatch`: what is done with a picture that does not look like the prior's domain: `warn`, `fail` or
+        `fallback`, which stores a WebP or JPEG XL (see `fallback`). Raises `QualityError` if a least PSNR or SSIM
+        cannot be reached, and `MismatchError`; warns with `MismatchWarning`.
         """
+        check_on_mismatch(on_mismatch)
+
+        def other() -> bytes:
+            fidelity = Fidelity(min_psnr, min_ssim)
+            return self.fallback(image, quality, max_bytes, fidelity, placement, checksum)
+
+        early = self.domain_standing(image)
+        if early.mismatch and on_mismatch == "fail":
+            raise MismatchError(f"{early.sentence(self.prior.info)}; {REFUSAL}")
+        if early.mismatch and on_mismatch == "fallback":
+            return other()
         (result,) = self.compress_batch(
             [image],
             quality=quality,
@@ -126,6 +152,13 @@ class Codec:
             seed=seed,
             placements=[placement],
         )
+        if result.standing.mismatch:
+            sentence = result.standing.sentence(self.prior.info)
+            if on_mismatch == "fail":
+                raise MismatchError(f"{sentence}; {REFUSAL}")
+            if on_mismatch == "fallback":
+                return other()
+            warnings.warn(f"{sentence}; {WARNING}", MismatchWarning, stacklevel=2)
         if not result.kept:
             raise QualityError(self.shortfall(Fidelity(min_psnr, min_ssim), result))
         return result.data
@@ -232,13 +265,71 @@ class Codec:
                     if min_psnr is not None or min_ssim is not None:
                         found = work.reaching(Fidelity(min_psnr, min_ssim))
                     elif max_bytes is not None:
-                        found = work.within(self._loss(expression), expression, max_bytes)
+                        found = work.within(self.loss(expression), expression, max_bytes)
                     else:
                         at = DEFAULT_QUALITY if quality is None else quality
-                        found = work.at_quality(self._loss(expression), expression, at)
+                        found = work.at_quality(self.loss(expression), expression, at)
                 results.update(zip(batch, found, strict=True))
                 report(len(results))
         return [results[index] for index in range(len(images))]
+
+    def domain_standing(self, image: Image.Image) -> Standing:
+        """How unusual an RGB image looks for the prior's domain, before any search."""
+        x = self.to_coded(to_srgb(image).image)[None].to(self.prior.device)
+        with exact():
+            return Standing(None, self.prior.domain_shares(x)[0])
+
+    def fallback(
+        self,
+        image: Image.Image,
+        quality: float | None = None,
+        max_bytes: int | None = None,
+        fidelity: Fidelity = NOTHING_ASKED,
+        placement: Placement | None = None,
+        checksum: int = container.CHECKSUM,
+    ) -> bytes:
+        """A picture as a file that holds a WebP or JPEG XL in place of latents.
+
+        The best of at most `max_bytes`, or else of the bytes that a picture of the domain has on average at `quality`;
+        or the smallest that reaches the `fidelity`. Raises `ImageError` if there is none so small, `QualityError` if
+        none reaches it.
+        """
+        picture = to_srgb(image).image
+        self.check_size(*picture.size)
+        size = self.header_size(*picture.size)
+        if fidelity != NOTHING_ASKED:
+            still = fallback.smallest_of(picture, lambda shown: fidelity.excess(fidelity.of(shown, picture)) <= 1)
+            if still is None:
+                raise QualityError(f"no WebP or JPEG XL of it reaches {fidelity}; ask for less")
+        else:
+            position = (DEFAULT_QUALITY if quality is None else quality) / 100 * (self.prior.arch.rates - 1)
+            usual = np.interp(position, np.arange(self.prior.arch.rates), self.prior.info.rate_bytes)
+            most = max_bytes if max_bytes is not None else max(LEAST_FALLBACK, round(float(usual)))
+            # a byte for the field that says so, which the header has anyway where it says the size
+            room = most - container.overhead(size, placement, 0, checksum) - (0 if size or placement else 1)
+            still = fallback.best_within(picture, room)
+            while still is not None and len(data := self._foreign(still, size, placement, checksum)) > most:
+                room -= len(data) - most  # a checksum of one byte was not enough
+                still = fallback.best_within(picture, room)
+            if still is None:
+                raise ImageError(f"no WebP or JPEG XL of it fits into a file of {most} bytes; allow more")
+        return self._foreign(still, size, placement, checksum)
+
+    def _foreign(
+        self, still: fallback.Still, size: tuple[int, int] | None, placement: Placement | None, checksum: int
+    ) -> bytes:
+        prior_id = self.prior.info.id_bytes
+        return container.write(
+            Container(
+                prior_id,
+                0,
+                still.payload,
+                size=size,
+                placement=placement,
+                foreign=still.codec,
+                checksum=checksum,
+            )
+        )
 
     def shortfall(self, asked: Fidelity, result: Compressed) -> str:
         """The sentence about a picture that does not reach what is asked."""
@@ -336,7 +427,7 @@ class Codec:
         """Raises `LossError` for a loss that cannot be had here (unknown terms, weights that are not there), and
         `UsageError` for a start or levels that the prior does not have."""
         with exact():
-            self._loss(loss or self.prior.info.distortion)
+            self.loss(loss or self.prior.info.distortion)
         choose_start(start, self.prior.encoder is not None, self.prior.info.name)
         self._check_levels(levels)
 
@@ -345,7 +436,8 @@ class Codec:
         if levels is not None and not 1 <= levels <= most:
             raise UsageError(f"the prior {self.prior.info.name} has 1 to {most} levels, not {levels}")
 
-    def _loss(self, expression: str) -> Loss:
+    def loss(self, expression: str) -> Loss:
+        """The loss of an expression, with this prior's own networks. Raises `LossError`."""
         if expression not in self._losses:
             self._losses[expression] = build_loss(expression, self._critic, self.prior.device, self._lpips)
         return self._losses[expression]
@@ -368,7 +460,7 @@ class Codec:
         arch, tables = self.prior.arch, self.prior.tables
         content = container.read(data, self.prior.info.id_bytes, name, partial)
         if content.foreign is not None:
-            raise FormatError(f"{name} holds a {content.foreign} file in place of latents; update invcomp to decode it")
+            raise FormatError(f"{name} holds a {content.foreign} file in place of latents")
         if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
             raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
         width, height = self.coded_size(*self.picture_size(content, name), name)
@@ -401,6 +493,11 @@ class Codec:
         """
         check_shown(native, size)
         self._check_levels(levels)
+        foreign = container.read(data, self.prior.info.id_bytes, name, partial)
+        if foreign.foreign is not None:
+            own = self.picture_size(foreign, name)
+            still = fallback.decode(foreign.foreign, foreign.payload, own, name)
+            return fallback.enlarged(still, self.shown_size(own, native, size))
         content, symbols = self.read(data, name, partial)
         symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
         own = self.picture_size(content, name)
@@ -610,6 +707,12 @@ def check_arguments(
         raise UsageError(f"a checksum has 1 or 2 bytes, not {checksum}")
     if loss is not None:
         parse_loss(loss)
+
+
+def check_on_mismatch(on_mismatch: str) -> None:
+    """Raises `UsageError` for what cannot be done with a picture that is none of the domain."""
+    if on_mismatch not in ON_MISMATCH:
+        raise UsageError(f"on a mismatch there is {', '.join(ON_MISMATCH)}, not {on_mismatch!r}")
 
 
 def check_shown(native: bool, size: int | None) -> None:

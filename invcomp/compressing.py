@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from invcomp import container
+from invcomp.batch import Compressed
 from invcomp.batching import Batching
-from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments
+from invcomp.codec import DEFAULT_BATCH, Codec, check_arguments, check_on_mismatch
 from invcomp.container import CHECKSUM
 from invcomp.desk import Desk, Entry, Input, Made, Part
-from invcomp.errors import ImageError, InvcompError
+from invcomp.errors import ImageError, InvcompError, MismatchError
 from invcomp.faces import FaceFinder, cut
 from invcomp.inversion.fidelity import Fidelity, check_ssim
 from invcomp.jobs import Job, Piece, about
 from invcomp.lab.picture_output import check_single, rendered
 from invcomp.memory import available_memory
 from invcomp.pictures import read_picture
+from invcomp.standing import REFUSAL, WARNING, Standing
 
 MEMORY_SHARE = 0.5  # of what is available, for pictures inverted together
 READ_PIXELS = 1 << 26  # most pixels of the pictures that are read for a batch: at most 0.4 GB
@@ -43,6 +46,8 @@ class Options:
     seed: int = 0
     batch_size: int | None = None
     """None: as many as the memory allows, see `Compressor.batching`."""
+    on_mismatch: str = "warn"
+    """What is done with a picture that does not look like the prior's domain: see `Codec.compress`."""
     align: str | None = None
     """`crop` or `paste`: faces are found, and each is compressed."""
     device: str = "auto"
@@ -51,6 +56,7 @@ class Options:
 
     def check(self) -> None:
         """Raises `UsageError` or `LossError` for what is wrong with any prior."""
+        check_on_mismatch(self.on_mismatch)
         check_arguments(
             quality=self.quality,
             max_bytes=self.max_bytes,
@@ -139,10 +145,11 @@ class Compressor:
         """
         options = self.options
         checked = [self.within_budget(part) for part in parts]
-        ready = [(part, part.piece) for part in checked if part.piece is not None]
+        strange = self.strange(checked)
+        ready = [piece for n, part in enumerate(checked) if (piece := part.piece) is not None and n not in strange]
         began = time.perf_counter()
         results = self.codec.compress_batch(
-            [piece.image for _, piece in ready],
+            [piece.image for piece in ready],
             quality=options.quality,
             max_bytes=options.max_bytes,
             min_psnr=options.min_psnr,
@@ -159,47 +166,93 @@ class Compressor:
             seed=options.seed,
             batch_size=batching.inputs,
             memory=batching.memory,
-            placements=[piece.placement for _, piece in ready],
+            placements=[piece.placement for piece in ready],
             report=lambda n: report(n / len(ready)),
         )
         seconds = (time.perf_counter() - began) / max(1, len(ready))
-        least = Fidelity(options.min_psnr, options.min_ssim)
         found = iter(results)
         made: list[Made] = []
-        for part in checked:
+        for n, part in enumerate(checked):
             if part.piece is None:
                 made.append(Made(part.job, part.entry))
-                continue
-            result, notes = next(found), part.piece.notes
-            if not (result.kept or options.best_effort):
-                sentence = self.codec.shortfall(least, result)
-                error = {"error": f"{part.job.name}: {sentence} with --best-effort"}
-                made.append(Made(part.job, part.entry | error, None, notes))
-                continue
-            facts = {
-                "width": part.piece.image.width,
-                "height": part.piece.image.height,
-                "bytes": result.bytes,
-                "ideal_bits": result.ideal_bits,
-                "level_bits": result.level_bits,
-                "rate": result.rate,
-                "start_objective": result.start_objective,
-                "objective": result.objective,
-                "distortion": result.distortion,
-                **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
-                "seconds": seconds,
-                "notes": notes,
-            }
-            about_it = None
-            if options.report is not None:
-                facts["report"] = str(options.report)
-                from invcomp.lab.picture_report import Asked, picture_report
-
-                asked = Asked(options.quality, options.max_bytes, least, options.loss)
-                given = picture_report(self.codec, part.job.name, part.piece.image, result, asked, notes, seconds)
-                about_it = options.report, rendered(given, options.report)
-            made.append(Made(part.job, part.entry, result.data, notes, facts, about_it))
+            elif n in strange:
+                made.append(self.mismatched(part, part.piece, strange[n]))
+            else:
+                made.append(self.made(part, part.piece, next(found), seconds))
         return made
+
+    def made(self, part: Part, piece: Piece, result: Compressed, seconds: float) -> Made:
+        """The file of a part that was searched."""
+        options, standing, notes = self.options, result.standing, piece.notes
+        if standing.mismatch and options.on_mismatch != "warn":
+            return self.mismatched(part, piece, standing)
+        least = Fidelity(options.min_psnr, options.min_ssim)
+        if not (result.kept or options.best_effort):
+            sentence = self.codec.shortfall(least, result)
+            error = {"error": f"{part.job.name}: {sentence} with --best-effort"}
+            return Made(part.job, part.entry | error, None, notes)
+        if standing.mismatch:
+            notes = [*notes, f"{standing.sentence(self.codec.prior.info)}; {WARNING}"]
+        facts = {
+            "width": piece.image.width,
+            "height": piece.image.height,
+            "bytes": result.bytes,
+            "ideal_bits": result.ideal_bits,
+            "level_bits": result.level_bits,
+            "rate": result.rate,
+            "start_objective": result.start_objective,
+            "objective": result.objective,
+            "distortion": result.distortion,
+            **({"kept": result.kept, **vars(result.reached)} if result.reached else {}),
+            **standing_facts(standing),
+            "seconds": seconds,
+            "notes": notes,
+        }
+        about_it = None
+        if options.report is not None:
+            facts["report"] = str(options.report)
+            from invcomp.lab.picture_report import Asked, picture_report
+
+            asked = Asked(options.quality, options.max_bytes, least, options.loss)
+            given = picture_report(self.codec, part.job.name, piece.image, result, asked, notes, seconds)
+            about_it = options.report, rendered(given, options.report)
+        return Made(part.job, part.entry, result.data, notes, facts, about_it)
+
+    def strange(self, parts: Sequence[Part]) -> dict[int, Standing]:
+        """Numbers of the parts that are none of the domain and need no search, since they are not to be warned of."""
+        if self.options.on_mismatch == "warn":
+            return {}
+        pieces = ((n, part.piece) for n, part in enumerate(parts))
+        found = {n: self.codec.domain_standing(piece.image) for n, piece in pieces if piece is not None}
+        return {n: standing for n, standing in found.items() if standing.mismatch}
+
+    def mismatched(self, part: Part, piece: Piece, standing: Standing) -> Made:
+        """What is made of a part that is none of the domain: an error, or a file of another codec."""
+        options, sentence = self.options, standing.sentence(self.codec.prior.info)
+        try:
+            if options.on_mismatch == "fail":
+                raise MismatchError(f"{sentence}; {REFUSAL}")
+            began = time.perf_counter()
+            asked = Fidelity(options.min_psnr, options.min_ssim)
+            data = self.codec.fallback(
+                piece.image, options.quality, options.max_bytes, asked, piece.placement, options.checksum
+            )
+        except InvcompError as error:
+            return Made(part.job, part.entry | {"error": about(part.job, error)}, None, piece.notes)
+        codec = container.read(data, self.codec.prior.info.id_bytes).foreign
+        notes = [*piece.notes, f"{sentence}; it is stored as {codec}"]
+        if options.report is not None:
+            notes.append("there is no report about such a file")
+        facts = {
+            "width": piece.image.width,
+            "height": piece.image.height,
+            "bytes": len(data),
+            "codec": codec,
+            **standing_facts(standing),
+            "seconds": time.perf_counter() - began,
+            "notes": notes,
+        }
+        return Made(part.job, part.entry, data, notes, facts)
 
     def within_budget(self, part: Part) -> Part:
         """The part, with an error if no file of it is as small as asked for, or can be measured."""
@@ -212,6 +265,20 @@ class Compressor:
             return part
         except InvcompError as error:
             return Part(part.job, part.entry | {"error": about(part.job, error)}, None)
+
+
+def standing_facts(standing: Standing) -> Entry:
+    """What an entry says of where a picture stands among held-out ones, in per cent."""
+
+    def percentile(share: float | None) -> float | None:
+        return None if share is None else round(100 * share, 2)
+
+    return {
+        "percentile": percentile(standing.share),
+        "distortion_percentile": percentile(standing.distortion),
+        "domain_percentile": percentile(standing.domain),
+        "mismatch": standing.mismatch,
+    }
 
 
 def compress_files(jobs: Sequence[Job], options: Options, desk: Desk, report: Callable[[float], None]) -> list[Entry]:

@@ -29,6 +29,14 @@ class QualityError(InvcompError):
     """A prior cannot reach the quality that is asked for."""
 
 
+class MismatchError(InvcompError):
+    """A picture is none of a prior's domain, and such are to be refused."""
+
+
+class MismatchWarning(UserWarning):
+    """A picture is none of a prior's domain."""
+
+
 class FormatError(InvcompError):
     """A file is not an invcomp file, or it is truncated or damaged."""
 

@@ -4,6 +4,7 @@ generator.safetensors   weights (fp16 stored, fp32 computed), integer tables, ar
 encoder.safetensors     for compression; an imported prior has none
 critic.safetensors      for compression with the `critic` term; an imported prior has none
 mapping.safetensors     for samples of an imported prior
+domain.safetensors      for compression: what tells the domain's pictures from others, if it was fitted
 lpips-NET.safetensors   for compression with that LPIPS term, if the prior was trained with it
 prior.json              name, domain, licence, lambdas, calibration, provenance, hashes of the files
 README.md, samples.png  the model card
@@ -29,10 +30,11 @@ from invcomp.errors import PriorError
 from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
+from invcomp.priors.domain import DOMAIN, Domain, domain_features, restored_domain
 from invcomp.priors.encoder import Encoder
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD, PriorInfo, read_info
-from invcomp.priors.lpips import LpipsNetwork, restored, stored
+from invcomp.priors.lpips import BACKBONE_FILES, LpipsNetwork, restored, stored
 from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork
 from invcomp.priors.tensors import parse, parse_json
@@ -75,6 +77,33 @@ class Prior:
         if not isinstance(arch, PortraitArchitecture):
             return None
         return self._network(MAPPING, lambda: MappingNetwork(arch.style_size))
+
+    @cached_property
+    def domain(self) -> Domain | None:
+        """What tells the domain's pictures from others; None if it does not say."""
+        if DOMAIN not in self.info.files:
+            return None
+        path = self.folder / DOMAIN
+        _, tensors = read_tensors(path, self.info.files[DOMAIN])
+        try:
+            return restored_domain(tensors).to(self.device)
+        except ValueError as error:
+            raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
+
+    @cached_property
+    def domain_network(self) -> LpipsNetwork | None:
+        """The LPIPS network whose features `domain` knows."""
+        carried = [net for net in sorted(BACKBONE_FILES) if lpips_file(net) in self.info.files]
+        network = self.lpips(carried[0]) if carried else None
+        return network and network.to(self.device)
+
+    def domain_shares(self, pictures: Tensor) -> list[float | None]:
+        """The share of held-out pictures, in [0, 1], that look more like the domain than each of pictures
+        (N, 3, H, W); None where the prior cannot tell."""
+        usual, network = self.info.usual, self.domain_network
+        if self.domain is None or usual is None or network is None:
+            return [None] * len(pictures)
+        return [usual.domain_share(score) for score in self.domain.scores(domain_features(network, pictures)).tolist()]
 
     def lpips(self, net: str) -> LpipsNetwork | None:
         """The LPIPS network that the prior carries for a backbone, if it does."""
@@ -164,6 +193,13 @@ def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, Any], dict[s
         return parse(data)
     except ValueError as error:
         raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
+
+
+def write_domain(folder: Path, domain: Domain) -> str:
+    """Write what tells the domain's pictures; gives the file's SHA-256."""
+    data = safetensors.numpy.save(domain.stored())
+    write_whole(folder / DOMAIN, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def check_shapes(network: nn.Module, tensors: Mapping[str, NDArray[Any]], path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from invcomp.errors import PriorError
+from invcomp.priors.calibration import Calibration, read_calibration
 from invcomp.priors.tensors import parse_json
 
 CARD = "prior.json"
@@ -35,6 +36,8 @@ class PriorInfo:
     """SHA-256 of every network file, hexadecimal."""
     training: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """How held-out pictures are distributed (`invcomp.priors.calibration`); empty if that is not known."""
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -59,7 +62,13 @@ class PriorInfo:
             return "the calibration has impossible values"
         if len(bytes.fromhex(self.id)) != 32:
             return "the id is not a SHA-256"
+        read_calibration(self.calibration, len(self.lambdas))
         return None
+
+    @property
+    def usual(self) -> Calibration | None:
+        """How held-out pictures are distributed."""
+        return read_calibration(self.calibration, len(self.lambdas))
 
     @property
     def id_bytes(self) -> bytes:

@@ -129,6 +129,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
                 "before": run.before,
                 "hardware": hardware(process.device),
             },
+            others,
             say,
         )
         say(f"wrote the prior {request.name!r} to {request.output}")

@@ -17,11 +17,14 @@ from invcomp.entropy.tables import LevelTables
 from invcomp.errors import LossError
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.pictures import write_whole
-from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_networks
+from invcomp.priors.domain import DOMAIN
+from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_domain, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
+from invcomp.training.calibration import calibration, distortions, domain_and_scores, with_changed
 from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig
+from invcomp.training.loop import augmentation
 from invcomp.training.monitor import decode_held_out
 from invcomp.training.step import Networks
 
@@ -113,10 +116,13 @@ def write_prior(
     pictures: np.ndarray,
     held_out: np.ndarray,
     provenance: dict[str, Any],
+    others: np.ndarray | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> PriorInfo:
-    """Fit, calibrate and write a prior into `folder`. `pictures` and `held_out` are uint8 (N, 3, S, S)."""
+    """Fit, calibrate and write a prior into `folder`. `pictures`, `held_out` and `others`, of other things, are uint8
+    (N, 3, S, S)."""
     device = next(networks.parameters()).device
+    distortion = config.distortion if not config.pure_gan else "100*mse + 0.1*critic"
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.permutation(len(pictures))[:TABLE_PICTURES])
     x = torch.from_numpy(pictures[chosen]).to(device).float() / 255
@@ -134,13 +140,22 @@ def write_prior(
         hashes = write_networks(
             folder, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried
         )
+        say("what is usual")
+        change = augmentation(config, others)
+        usual = with_changed(y, change, config.seed)
+        usual_distortions = distortions(networks, usual, build_loss(distortion, lambda: networks.critic, device))
+        scores: list[float] = []
+        if carried and networks.generator.arch.image_size is not None:
+            net = sorted(carried)[0]
+            domain, scores = domain_and_scores(carried[net], pictures, others, usual, change, config.seed)
+            hashes[DOMAIN] = write_domain(folder, domain)
         info = PriorInfo(
             name=about.name,
             id=hashes[GENERATOR],
             domain=about.domain,
             licence=about.licence,
             lambdas=tuple(config.lambdas(networks.generator.arch.rates)),
-            distortion=config.distortion if not config.pure_gan else "100*mse + 0.1*critic",
+            distortion=distortion,
             term_means=means,
             rate_bytes=sizes,
             files=hashes,
@@ -151,6 +166,7 @@ def write_prior(
                 "watts": watts(device),
                 **provenance,
             },
+            calibration=calibration(usual_distortions, scores),
             results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
         )
         write_card(folder, info, networks, tables, y)

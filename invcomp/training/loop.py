@@ -170,13 +170,24 @@ class Run:
         return figures
 
 
+def augmentation(config: TrainingConfig, others: np.ndarray | None) -> Callable[[Tensor], Tensor]:
+    """What training pictures (N, 3, H, W) in [0, 1] go through."""
+    things = draw_things(config.seed, others) if config.degraded else None
+
+    def change(pictures: Tensor) -> Tensor:
+        pictures = augment(pictures, config.shift, config.zoom, config.degrees, config.colour)
+        return pictures if things is None else degrade(pictures, config.degraded, things)
+
+    return change
+
+
 def batches(
     pictures: np.ndarray, others: np.ndarray | None, config: TrainingConfig, process: Process, seen: int
 ) -> Iterator[Tensor]:
     """Augmented batches of this process for ever, (N, 3, H, W) in [0, 1]; some of `others`, if there are any."""
     rng = np.random.default_rng([config.seed, process.rank, seen])
     n = max(1, config.batch // process.world)
-    things = draw_things(config.seed, others) if config.degraded else None
+    change = augmentation(config, others)
     while True:
         order = rng.permutation(len(pictures))
         for start in range(0, max(1, len(order) - n + 1), n):
@@ -185,10 +196,7 @@ def batches(
                 mixed = np.flatnonzero(rng.random(len(chosen)) < config.others)
                 chosen[mixed] = others[rng.integers(len(others), size=len(mixed))]
             batch = torch.from_numpy(chosen).to(process.device).float() / 255
-            batch = augment(batch, config.shift, config.zoom, config.degrees, config.colour)
-            if things is not None:
-                batch = degrade(batch, config.degraded, things)
-            yield batch.contiguous(memory_format=torch.channels_last)
+            yield change(batch).contiguous(memory_format=torch.channels_last)
 
 
 def train(

@@ -1,0 +1,48 @@
+"""Where a picture stands among held-out pictures of a prior's domain, and what is done with one that is none."""
+
+from dataclasses import dataclass
+
+from invcomp.priors.calibration import UNUSUAL
+from invcomp.priors.info import PriorInfo
+
+ON_MISMATCH = ("warn", "fail", "fallback")
+"""What is done with a picture that is not of the prior's domain: said, refused, stored by another codec."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Shares of held-out pictures, in [0, 1], that a picture is less usual than; None where that is not known."""
+
+    distortion: float | None = None
+    """That the prior reproduces with less distortion, at the rate index of the file."""
+    domain: float | None = None
+    """Whose features lie nearer to the domain's."""
+
+    @property
+    def share(self) -> float | None:
+        """The larger of both."""
+        known = [share for share in (self.distortion, self.domain) if share is not None]
+        return max(known) if known else None
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the picture is taken for none of the domain."""
+        return self.share is not None and self.share > UNUSUAL
+
+    def sentence(self, info: PriorInfo) -> str:
+        """What is to be said of a picture that is none of the domain."""
+        by_domain = self.domain is not None and self.domain > UNUSUAL
+        share = self.domain if by_domain else self.distortion
+        usual = info.usual
+        assert share is not None
+        assert usual is not None
+        shown = "all" if share >= 1 else f"{100 * share:.1f} %"
+        less = "look more like it" if by_domain else "come back truer"
+        return (
+            f"this does not look like what the prior {info.name} is for ({info.domain}): {shown} of "
+            f"{usual.pictures:,} held-out pictures {less}"
+        )
+
+
+WARNING = "what comes back may be invented; --on-mismatch fallback stores a WebP or JPEG XL instead"
+REFUSAL = "cut it out with --align if it is in the picture, or give another --prior or --on-mismatch"
