@@ -25,7 +25,7 @@ from invcomp.inversion.starts import first_guess
 from invcomp.inversion.steps import Candidate
 from invcomp.placement import Placement
 from invcomp.priors.generator import Generator
-from invcomp.standing import Standing
+from invcomp.standing import UNKNOWN, Standing
 
 if TYPE_CHECKING:
     from invcomp.codec import Codec
@@ -61,7 +61,7 @@ class Compressed:
     """PSNR and SSIM of the decoded file, where a least one is asked for."""
     kept: bool = True
     """Whether the file is of the least quality that is asked for."""
-    standing: Standing = Standing()
+    standing: Standing = UNKNOWN
     """Where the picture stands among held-out ones of the prior's domain."""
     course: tuple[Stretch, ...] = ()
     """How the search went; several searches and rounds of moves, where a least quality is asked for."""
@@ -275,7 +275,7 @@ class Batch:
         """Where the pictures stand among held-out ones of the domain, at the rate indices of their files."""
         usual = self.prior.info.usual
         if usual is None:
-            return [Standing()] * len(self.x)
+            return [UNKNOWN] * len(self.x)
         loss = self.codec.loss(self.prior.info.distortion)
         searched = search.loss is loss
 

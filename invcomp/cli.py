@@ -112,6 +112,8 @@ def finish(entries: list[dict[str, Any]], as_json: bool, streamed: bool, columns
 
 
 def shown(value: object) -> str:
+    if value is None:
+        return "–"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp import container, fallback
+from invcomp import container
 from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
 from invcomp.entropy import coder
@@ -29,6 +29,7 @@ from invcomp.errors import (
     QualityError,
     UsageError,
 )
+from invcomp.fallback import Still, best_within, decode_still, enlarged, smallest_of
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
@@ -298,7 +299,7 @@ class Codec:
         self.check_size(*picture.size)
         size = self.header_size(*picture.size)
         if fidelity != NOTHING_ASKED:
-            still = fallback.smallest_of(picture, lambda shown: fidelity.excess(fidelity.of(shown, picture)) <= 1)
+            still = smallest_of(picture, lambda shown: fidelity.excess(fidelity.of(shown, picture)) <= 1)
             if still is None:
                 raise QualityError(f"no WebP or JPEG XL of it reaches {fidelity}; ask for less")
         else:
@@ -307,17 +308,15 @@ class Codec:
             most = max_bytes if max_bytes is not None else max(LEAST_FALLBACK, round(float(usual)))
             # a byte for the field that says so, which the header has anyway where it says the size
             room = most - container.overhead(size, placement, 0, checksum) - (0 if size or placement else 1)
-            still = fallback.best_within(picture, room)
+            still = best_within(picture, room)
             while still is not None and len(data := self._foreign(still, size, placement, checksum)) > most:
                 room -= len(data) - most  # a checksum of one byte was not enough
-                still = fallback.best_within(picture, room)
+                still = best_within(picture, room)
             if still is None:
                 raise ImageError(f"no WebP or JPEG XL of it fits into a file of {most} bytes; allow more")
         return self._foreign(still, size, placement, checksum)
 
-    def _foreign(
-        self, still: fallback.Still, size: tuple[int, int] | None, placement: Placement | None, checksum: int
-    ) -> bytes:
+    def _foreign(self, still: Still, size: tuple[int, int] | None, placement: Placement | None, checksum: int) -> bytes:
         prior_id = self.prior.info.id_bytes
         return container.write(
             Container(
@@ -496,8 +495,8 @@ class Codec:
         foreign = container.read(data, self.prior.info.id_bytes, name, partial)
         if foreign.foreign is not None:
             own = self.picture_size(foreign, name)
-            still = fallback.decode(foreign.foreign, foreign.payload, own, name)
-            return fallback.enlarged(still, self.shown_size(own, native, size))
+            still = decode_still(foreign.foreign, foreign.payload, own, name)
+            return enlarged(still, self.shown_size(own, native, size))
         content, symbols = self.read(data, name, partial)
         symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
         own = self.picture_size(content, name)

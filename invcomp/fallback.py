@@ -100,7 +100,7 @@ def coarsest(codec: str, image: Image.Image, size: tuple[int, int], kept: Callab
 def stored(codec: str, image: Image.Image, quality: int, size: tuple[int, int]) -> Still:
     """An image by a codec at a quality from 0 to 100, and what comes back, at `size` (width, height)."""
     payload = encode(codec, image, quality)
-    return Still(codec, payload, enlarged(decode(codec, payload, size), size))
+    return Still(codec, payload, enlarged(decode_still(codec, payload, size), size))
 
 
 def encode(codec: str, image: Image.Image, quality: int) -> bytes:
@@ -117,7 +117,7 @@ def encode(codec: str, image: Image.Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def decode(codec: str, payload: bytes, most: tuple[int, int], name: str = "the file") -> Image.Image:
+def decode_still(codec: str, payload: bytes, most: tuple[int, int], name: str = "the file") -> Image.Image:
     """An RGB image of at most so many pixels (width, height). Raises `FormatError`."""
     if not available(codec):
         raise FormatError(f"{name} holds a {codec} file, which this Pillow cannot read: pip install {needed(codec)}")

@@ -44,5 +44,6 @@ class Standing:
         )
 
 
+UNKNOWN = Standing()
 WARNING = "what comes back may be invented; --on-mismatch fallback stores a WebP or JPEG XL instead"
 REFUSAL = "cut it out with --align if it is in the picture, or give another --prior or --on-mismatch"

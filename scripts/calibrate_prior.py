@@ -6,15 +6,20 @@
     python scripts/calibrate_prior.py pretrained/faces faces held-out photographs
 
 Training does the same at its end; this is for priors that were trained before, or augmented less than what they are
-used on. Writes `domain.safetensors` and `prior.json` into the folder; the prior's id and its files stay as they are. An
-imported prior, which has no encoder, is searched at `--steps` for `--most` of the held-out pictures, each at one rate
-index; their distortions, divided by the mean at that index, make one distribution for all. About 5 minutes on two cores
-for `faces`.
+used on. Writes `domain.safetensors` and `prior.json` into the folder; the prior's id and its files stay as they are.
+About 5 minutes on two cores for `faces`.
+
+    python scripts/calibrate_prior.py PORTRAITS faces held-out photographs --domain-of pretrained/faces \
+        -o pretrained/portraits
+
+An imported prior, PORTRAITS as `invcomp import-prior` wrote it, has no encoder: it is searched with `--steps` for
+`--most` of the held-out pictures, each at one rate index, and their distortions, divided by the mean at that index,
+make one distribution for all. What tells the domain it takes from another prior of the same pictures. About 15 minutes.
 """
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +31,10 @@ from invcomp.codec import Codec, exact
 from invcomp.pictures import read_picture, to_image, write_whole
 from invcomp.priors.calibration import quantiles
 from invcomp.priors.domain import DOMAIN
-from invcomp.priors.files import write_domain
+from invcomp.priors.files import load_prior, write_domain
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD
+from invcomp.priors.registry import SUPPLEMENT_CARD
 from invcomp.training.calibration import calibration, distortions, domain_and_scores, with_changed
 from invcomp.training.config import AUGMENTATIONS, TrainingConfig
 from invcomp.training.data import load_others
@@ -43,27 +49,39 @@ def main() -> None:
     parser.add_argument("held_out", type=Path, help="of the domain, not used in training")
     parser.add_argument("others", type=Path, help="photographs of other things")
     parser.add_argument("--steps", type=int, default=100, help="of the search, for a prior without an encoder")
-    parser.add_argument("--most", type=int, default=40, help="held-out pictures that are searched then")
+    parser.add_argument("--most", type=int, default=24, help="held-out pictures that are searched then")
+    parser.add_argument("--domain-of", type=Path, help="a prior whose knowledge of the domain is taken over")
     parser.add_argument("-o", "--output", type=Path, help="folder (default: the prior's)")
     args = parser.parse_args()
 
     codec = Codec(args.prior, "cpu")
     config = replace(TrainingConfig(), **AUGMENTATIONS["photographs"])
-    pictures, held_out = load(codec, args.pictures), load(codec, args.held_out)
-    others = load_others(args.others, pictures.shape[-1], config.seed)
+    held_out = load(codec, args.held_out)
+    others = load_others(args.others, held_out.shape[-1], config.seed)
     change = augmentation(config, others)
     usual = with_changed(torch.from_numpy(held_out).float() / 255, change)
-    network = codec.prior.lpips("squeeze")
-    assert network is not None
+    output: Path = args.output or args.prior
     with exact():
-        domain, scores = domain_and_scores(network, pictures, others, usual, change)
+        if args.domain_of:
+            known = load_prior(args.domain_of)
+            assert known.domain is not None
+            domain, scores = known.domain, known.info.calibration["domain"]
+        else:
+            network = codec.prior.domain_network
+            assert network is not None
+            domain, values = domain_and_scores(network, load(codec, args.pictures), others, usual, change)
+            scores = quantiles(values)
         found = encoded(codec, usual) if codec.prior.encoder else searched(codec, usual, args.steps, args.most)
     card = calibration(found, scores, 0 if codec.prior.encoder else args.steps)
-    output = args.output or args.prior
-    hashes = {DOMAIN: write_domain(output, domain)}
-    info = replace(codec.prior.info, calibration=card, files=codec.prior.info.files | hashes)
-    write_whole(output / CARD, json.dumps(asdict(info), indent=1).encode())
-    print(f"{output}: {card['pictures']} pictures; quantiles of the domain's scores {quantiles(scores)}")
+    digest = write_domain(output, domain)
+    if (output / SUPPLEMENT_CARD).exists():
+        supplement = json.loads((output / SUPPLEMENT_CARD).read_text())
+        supplement |= {"domain": digest, "info": supplement["info"] | {"calibration": card}}
+        write_whole(output / SUPPLEMENT_CARD, json.dumps(supplement, indent=1).encode())
+    else:
+        info = replace(codec.prior.info, calibration=card, files=codec.prior.info.files | {DOMAIN: digest})
+        write_whole(output / CARD, info.to_json().encode())
+    print(f"{output}: {card['pictures']} pictures; quantiles of the domain's scores {scores}")
 
 
 def load(codec: Codec, folder: Path) -> np.ndarray:

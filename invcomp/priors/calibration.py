@@ -53,7 +53,7 @@ def read_calibration(data: Any, rates: int) -> Calibration | None:
             [[float(value) for value in series] for series in data["distortion"]],
             [float(value) for value in data["domain"]],
         )
-    except (KeyError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the calibration cannot be read ({error})") from None
     if len(found.distortion) != rates:
         raise ValueError("the calibration does not have every rate")

@@ -51,7 +51,5 @@ def domain_and_scores(
 
 
 def calibration(found: list[list[float]], scores: list[float], steps: int = 0) -> dict[str, Any]:
-    """What `prior.json` says of distortions [R][N] and of scores of the domain, if there are any."""
-    return asdict(
-        Calibration(len(found[0]), steps, [quantiles(series) for series in found], quantiles(scores) if scores else [])
-    )
+    """What `prior.json` says: distortions [R][N], quantiles of the domain's scores if there are any."""
+    return asdict(Calibration(len(found[0]), steps, [quantiles(series) for series in found], scores))

@@ -60,8 +60,9 @@ def upper(values: Tensor) -> Tensor:
 
 
 def shrunk(covariance: Tensor, share: float) -> Tensor:
-    """A covariance (K, K), moved by a share towards its diagonal."""
-    return (1 - share) * covariance + share * covariance.diag().diag()
+    """A covariance (K, K), moved by a share towards its diagonal, and never singular."""
+    diagonal = covariance.diag()
+    return (1 - share) * covariance + (share * diagonal + 1e-6 * diagonal.mean()).diag()
 
 
 def looked_at(network: LpipsNetwork, pictures: np.ndarray, change: Change, batch: int = 64) -> Tensor:

@@ -17,6 +17,7 @@ from invcomp.entropy.tables import LevelTables
 from invcomp.errors import LossError
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.pictures import write_whole
+from invcomp.priors.calibration import quantiles
 from invcomp.priors.domain import DOMAIN
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_domain, write_networks
 from invcomp.priors.info import CARD, PriorInfo
@@ -166,7 +167,7 @@ def write_prior(
                 "watts": watts(device),
                 **provenance,
             },
-            calibration=calibration(usual_distortions, scores),
+            calibration=calibration(usual_distortions, quantiles(scores) if scores else []),
             results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
         )
         write_card(folder, info, networks, tables, y)

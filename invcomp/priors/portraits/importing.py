@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import OutputError, PriorError
 from invcomp.pictures import current_umask, encode_image, grid, write_whole
+from invcomp.priors.domain import DOMAIN
 from invcomp.priors.files import GENERATOR, MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
 from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored
@@ -34,7 +35,7 @@ NETWORK = "synthesis."
 SAMPLES, SAMPLE_SIZE = 16, 256
 WHEEL = "random-face==2021.7.21.1"
 OTHER = "the installed random-face has other networks than those that were fitted"
-FILES = {GENERATOR, MAPPING, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
+FILES = {GENERATOR, MAPPING, DOMAIN, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
 
 
 def import_random_face(
@@ -61,6 +62,9 @@ def import_random_face(
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
     try:
         hashes = write_networks(part, generator, tables, {MAPPING: mapping}, {"squeeze": shipped_lpips()})
+        if "domain" in card:
+            shutil.copyfile(shipped_file(NAME, DOMAIN), part / DOMAIN)
+            hashes[DOMAIN] = card["domain"]
         info = PriorInfo(**card["info"], id=hashes[GENERATOR], files=hashes)
         if info.id != card["id"]:
             raise PriorError(f"{OTHER}: run `pip install --force-reinstall --no-deps {WHEEL}`")
