@@ -7,7 +7,7 @@ Pictures may be stored smaller than they are, and are enlarged when they are dec
 import importlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -47,18 +47,22 @@ def best_within(image: Image.Image, most: int) -> Still | None:
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def smallest_of(image: Image.Image, kept: Callable[[Image.Image], bool]) -> Still | None:
-    """The smallest payload of an RGB image whose decoded picture is `kept`; None if none is."""
+def smallest_of(
+    image: Image.Image, kept: Callable[[Image.Image], bool], codecs: Sequence[str] = CODECS
+) -> Still | None:
+    """The smallest payload of an RGB image, by one of the codecs, whose decoded picture is `kept`; None if none is."""
     found = []
-    for codec, small in candidates(image, image.width * image.height, most=4):
+    for codec, small in candidates(image, image.width * image.height, 4, codecs):
         still = coarsest(codec, small, image.size, lambda still: kept(still.decoded))
         if still is not None:
             found.append(still)
     return min(found, key=lambda still: len(still.payload)) if found else None
 
 
-def candidates(image: Image.Image, pixels: int, most: int = len(SCALES)) -> Iterator[tuple[str, Image.Image]]:
-    """Codecs, and the image at sizes of at most so many pixels, `most` of them."""
+def candidates(
+    image: Image.Image, pixels: int, most: int = len(SCALES), codecs: Sequence[str] = CODECS
+) -> Iterator[tuple[str, Image.Image]]:
+    """The codecs that are there, and the image at sizes of at most so many pixels, `most` of them."""
     sizes = []
     for scale in SCALES:
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -67,7 +71,7 @@ def candidates(image: Image.Image, pixels: int, most: int = len(SCALES)) -> Iter
             sizes.append(size)
     for size in sizes[:most]:
         small = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
-        for codec in filter(available, CODECS):
+        for codec in filter(available, codecs):
             yield codec, small
 
 
