@@ -3,10 +3,10 @@
 python scripts/fuzz.py --minutes 20 -o found/     # the targets take turns
 python scripts/fuzz.py --minutes 5 container
 
-Inputs are mutated files: bytes changed, cut, doubled and spliced. In most containers the checksum is then made right for
-the prior that reads them, and in priors the hashes are, since neither protects from somebody who computes them too. Inputs
-that raise anything else, or take longer than the limit, are kept in the output folder; once mended they belong into
-`tests/fuzz/TARGET`, which the tests replay.
+Inputs are mutated files: bytes changed, cut, doubled and spliced. In most containers the checksum is then made right
+for the prior that reads them, and in priors the hashes are: neither protects from somebody who computes them too.
+Inputs that raise anything else, or take longer than the limit, are kept in the output folder; once mended they belong
+into `tests/fuzz/TARGET`, which the tests replay.
 """
 
 import argparse

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from invcomp import container
@@ -24,6 +23,8 @@ from invcomp.entropy.coder import Payload
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import DataError, PriorError
 from invcomp.lab.codecs import Progress
+from invcomp.priors.files import MAX_FILE
+from invcomp.priors.tensors import parse
 
 FILE = "pca.safetensors"
 COMPONENTS = 768
@@ -166,7 +167,9 @@ def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
 def read(path: Path) -> PcaCodec:
     """The peer's file. Raises `PriorError`."""
     try:
-        tensors = load_tensors(path.read_bytes())
+        if path.stat().st_size > MAX_FILE:
+            raise ValueError("it is too large")
+        _, tensors = parse(path.read_bytes())
         codec = PcaCodec(
             tensors["mean"],
             tensors["components"],
@@ -174,7 +177,7 @@ def read(path: Path) -> PcaCodec:
             LevelTables(tensors["cumulative"], tensors["index"]),
             int(tensors["pictures"][0]),
         )
-        if codec.symbol_tables.bound != BOUND or (codec.symbol_tables.frequencies() < 1).any():
+        if codec.symbol_tables.problem() or codec.symbol_tables.bound != BOUND:
             raise ValueError("its tables are of another kind")
         if codec.components.shape[1:] != codec.mean.shape or len(codec.components) != len(codec.scales):
             raise ValueError("mean, components and scales do not fit each other")

@@ -1,0 +1,127 @@
+"""Damaged files that are taken for whole: single changed bytes, truncations, and random damage of several bytes.
+
+python scripts/measure_damage.py FOLDER [FOLDER ...] --json damage.json
+
+Writes real files of faces (`tests/faces` and the folders'), the encoder alone, at several qualities, with checksums of
+two bytes and of one, plain and progressive: `--files` of each checksum. Then tries, on every file, each of the 255
+other values of each byte, and every truncation, and on all together `--random` damages of two to eight bytes anywhere.
+
+A damaged file counts as noticed if `Codec.decompress` raises `FormatError`. That begins with `container.read`, which is
+tried first since it is fast: what it refuses, `Codec.decompress` does too. What it accepts is given to that itself.
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from invcomp import container
+from invcomp.codec import Codec
+from invcomp.errors import FormatError
+from invcomp.pictures import read_picture, write_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+QUALITIES = (0, 20, 36, 60, 90)
+
+
+def noticed(codec: Codec, data: bytes) -> bool:
+    """Whether a damaged file is refused."""
+    try:
+        container.read(data, codec.prior.info.id_bytes)
+        codec.decompress(data)
+    except FormatError:
+        return True
+    return False
+
+
+def files_of(codec: Codec, paths: list[Path], checksum: int, count: int) -> list[bytes]:
+    """So many files with a checksum of so many bytes, every third progressive, of all qualities."""
+    images = [read_picture(path).image for path in paths]
+    found: list[bytes] = []
+    for number, quality in enumerate(QUALITIES):
+        for progressive in (False, True, False):
+            share = images[number::2][: -(-count // (3 * len(QUALITIES)))]
+            results = codec.compress_batch(
+                share, quality=quality, steps=0, progressive=progressive, checksum=checksum, batch_size=8
+            )
+            found += [result.data for result in results]
+            images = images[1:] + images[:1]
+    return found[:count]
+
+
+def changes(codec: Codec, data: bytes) -> tuple[int, int]:
+    """Single changed bytes tried and unnoticed."""
+    missed = sum(
+        not noticed(codec, data[:at] + bytes([value]) + data[at + 1 :])
+        for at in range(len(data))
+        for value in range(256)
+        if value != data[at]
+    )
+    return 255 * len(data), missed
+
+
+def truncations(codec: Codec, data: bytes) -> tuple[int, int]:
+    return len(data), sum(not noticed(codec, data[:length]) for length in range(len(data)))
+
+
+def damaged(data: bytes, rng: np.random.Generator) -> bytes:
+    """A file of which two to eight bytes, anywhere, have other values."""
+    changed = bytearray(data)
+    for at in rng.choice(len(data), size=min(len(data), int(rng.integers(2, 9))), replace=False):
+        changed[at] ^= int(rng.integers(1, 256))
+    return bytes(changed)
+
+
+def random_damages(codec: Codec, files: list[bytes], count: int, rng: np.random.Generator) -> dict[str, int]:
+    """Damages tried and unnoticed; those that leave the first three bytes alone also by themselves."""
+    totals: Counter[str] = Counter()
+    for number in range(count):
+        data = files[number % len(files)]
+        other = damaged(data, rng)
+        behind = other[:3] == data[:3]
+        missed = not noticed(codec, other)
+        totals.update(tried=1, unnoticed=missed, tried_behind_header=behind, unnoticed_behind_header=behind and missed)
+    return dict(totals)
+
+
+def measure(codec: Codec, paths: list[Path], checksum: int, count: int, damages: int) -> dict[str, object]:
+    files = files_of(codec, paths, checksum, count)
+    single, cut = (
+        tuple(map(sum, zip(*(tried(codec, data) for data in files), strict=True))) for tried in (changes, truncations)
+    )
+    sizes = Counter(8 * container.read_header(data).checksum for data in files)
+    short = [data for data in files if container.read_header(data).checksum == checksum]
+    return {
+        "checksum": checksum,
+        "files": len(files),
+        "of them with bits of checksum": {str(bits): n for bits, n in sorted(sizes.items())},
+        "bytes": [min(map(len, files)), max(map(len, files))],
+        "changed bytes": {"tried": single[0], "unnoticed": single[1]},
+        "truncations": {"tried": cut[0], "unnoticed": cut[1]},
+        "random damages": random_damages(codec, short, damages, np.random.default_rng(0)),
+        "theory": 1 / 256**checksum,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, help="more pictures")
+    parser.add_argument("--prior", default="faces")
+    parser.add_argument("--files", type=int, default=100)
+    parser.add_argument("--random", type=int, default=10_000)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    paths = sorted(p for folder in (ROOT / "tests" / "faces", *args.folders) for p in folder.glob("*.png"))
+    codec = Codec(args.prior, "cpu")
+    results = []
+    for checksum in (2, 1):
+        results.append(measure(codec, paths, checksum, args.files, args.random))
+        print(json.dumps(results[-1], indent=1), flush=True)
+    if args.json:
+        write_whole(args.json, json.dumps(results, indent=1).encode())
+
+
+if __name__ == "__main__":
+    main()
