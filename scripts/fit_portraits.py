@@ -32,7 +32,7 @@ from invcomp.errors import LossError
 from invcomp.inversion.losses import FACE, FACE_PERCEPTUAL_SIDE, Loss, build_loss, face_of, mse
 from invcomp.inversion.lpips import LpipsTerm
 from invcomp.memory import keep_freed_memory
-from invcomp.pictures import to_image, write_whole
+from invcomp.pictures import to_image
 from invcomp.priors.critic import Critic
 from invcomp.priors.files import GENERATOR, MAPPING, load_prior, to_half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
@@ -43,6 +43,7 @@ from invcomp.priors.portraits.sampling import find_mean_style
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
 from invcomp.priors.registry import SUPPLEMENT_CARD
 from invcomp.training.augment import augment
+from invcomp.writing import write_whole
 
 ARCH: dict[str, Any] = {
     "style_size": 512,

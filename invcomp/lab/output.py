@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from invcomp.errors import OutputError
 from invcomp.lab.results import Report
-from invcomp.pictures import write_whole
+from invcomp.writing import make_folder, unwritable, write_whole
 
 
 def check_places(*paths: Path | None) -> None:
@@ -17,12 +16,12 @@ def check_places(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
+        make_folder(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+            raise unwritable(path, error) from None
 
 
 def write_report(
@@ -56,10 +55,7 @@ def write_figures(report: Report, folder: Path, prefix: str, keys: Sequence[str]
 
 
 def write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    make_folder(path.parent)
     write_whole(path, text.encode("utf-8", "replace"))
 
 

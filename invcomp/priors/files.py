@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from invcomp.entropy.contexts import Context
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import PriorError
-from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
@@ -36,6 +35,7 @@ from invcomp.priors.info import CARD, MAX_HEADER, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored, stored
 from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork
+from invcomp.writing import write_whole
 
 GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
 MAPPING = "mapping.safetensors"

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from invcomp.entropy.chain import draw
 from invcomp.entropy.tables import LevelTables
-from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.pictures import grid, png_bytes, to_image
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import PriorInfo
 from invcomp.svg import STYLE, canvas, standalone, text_of
 from invcomp.training.monitor import LOG, decode_held_out
 from invcomp.training.step import Networks
+from invcomp.writing import write_whole
 
 SAMPLES, CUTS, WORST, CURVE = "samples.png", "cuts.png", "worst.png", "curve.svg"
 SHOWN = 8  # pictures a row of the cuts and of the worst

@@ -16,7 +16,6 @@ from invcomp.entropy.fitting import fit, fit_contexts, histogram, smallest_bound
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import LossError
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
-from invcomp.pictures import write_whole
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
@@ -24,6 +23,7 @@ from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig
 from invcomp.training.monitor import decode_held_out
 from invcomp.training.step import Networks
+from invcomp.writing import write_whole
 
 TABLE_PICTURES = 2000
 HEADER_BYTES = 5.5  # header, checksum and half a byte of coder termination
