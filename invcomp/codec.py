@@ -1,7 +1,6 @@
 """Image ↔ bytes: the one place where prior, search, entropy coding and container meet."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from invcomp.entropy import coder
 from invcomp.entropy.chain import Symbols, draw, ideal_bits
 from invcomp.entropy.coder import Payload
 from invcomp.errors import FormatError, ImageError, LossError, QualityError, UsageError
+from invcomp.exact import exact
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
@@ -605,14 +605,3 @@ def choose_device(device: str) -> torch.device:
     if chosen is None or chosen.type not in ("cpu", "cuda") or (chosen.type == "cuda" and (chosen.index or 0) >= gpus):
         raise UsageError(f"there is no device {device!r} here; give auto, cpu or cuda")
     return chosen
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Full fp32 in the networks: no TF32, no autocast, so that pixels agree between machines."""
-    with (
-        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
-        torch.autocast("cpu", enabled=False),
-        torch.autocast("cuda", enabled=False),
-    ):
-        yield

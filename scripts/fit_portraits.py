@@ -26,9 +26,10 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp.codec import Codec, exact
+from invcomp.codec import Codec
 from invcomp.entropy.tables import LevelTables, integer_frequencies
 from invcomp.errors import LossError
+from invcomp.exact import exact
 from invcomp.inversion.losses import FACE, FACE_PERCEPTUAL_SIDE, Loss, build_loss, face_of, mse
 from invcomp.inversion.lpips import LpipsTerm
 from invcomp.memory import keep_freed_memory

@@ -12,7 +12,7 @@ README.md, samples.png  the model card
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from invcomp.entropy.contexts import Context
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import PriorError
+from invcomp.exact import exact
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
@@ -59,18 +60,18 @@ class Prior:
 
     @cached_property
     def encoder(self) -> Encoder | None:
-        return self._network(ENCODER, Encoder(self.arch)) if isinstance(self.arch, Architecture) else None
+        return self._network(ENCODER, lambda: Encoder(arch)) if isinstance(arch := self.arch, Architecture) else None
 
     @cached_property
     def critic(self) -> Critic | None:
-        return self._network(CRITIC, Critic(self.arch)) if isinstance(self.arch, Architecture) else None
+        return self._network(CRITIC, lambda: Critic(arch)) if isinstance(arch := self.arch, Architecture) else None
 
     @cached_property
     def mapping(self) -> MappingNetwork | None:
         """z → W, for samples of an imported prior."""
-        if not isinstance(self.arch, PortraitArchitecture):
+        if not isinstance(arch := self.arch, PortraitArchitecture):
             return None
-        return self._network(MAPPING, MappingNetwork(self.arch.style_size))
+        return self._network(MAPPING, lambda: MappingNetwork(arch.style_size))
 
     def lpips(self, net: str) -> LpipsNetwork | None:
         """The LPIPS network that the prior carries for a backbone, if it does."""
@@ -79,13 +80,15 @@ class Prior:
             return None
         _, tensors = read_tensors(path, self.info.files[path.name])
         try:
-            return restored(net, tensors)
+            with exact():
+                return restored(net, tensors)
         except (KeyError, RuntimeError):
             raise PriorError(f"{path} does not hold the weights of lpips-{net}; get the prior again") from None
 
-    def _network(self, file: str, network: Network) -> Network:
+    def _network(self, file: str, outlined: Callable[[], Network]) -> Network:
         _, tensors = read_tensors(self.folder / file, self.info.files.get(file))
-        return fill(network, tensors, self.folder / file).to(self.device)
+        with exact():
+            return fill(outlined(), tensors, self.folder / file).to(self.device)
 
 
 def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
@@ -105,7 +108,8 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
     with torch.device("meta"):
         outline = outlined(arch)
     check_shapes(outline, weights, path)  # before anything large is allocated
-    generator = fill(outlined(arch), weights, path)
+    with exact():
+        generator = fill(outlined(arch), weights, path)
     return Prior(folder, info, arch, tables, generator.to(device), device)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.codec import exact
 from invcomp.entropy.chain import Symbols, ideal_bits
 from invcomp.entropy.fitting import fit, fit_contexts, histogram, smallest_bound
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import LossError
+from invcomp.exact import exact
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
