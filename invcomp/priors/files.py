@@ -45,6 +45,7 @@ AnyGenerator = Generator | PortraitGenerator
 CONTEXT = [field.name for field in fields(Context)]
 MAX_FILE = 1 << 30
 Network = TypeVar("Network", bound=nn.Module)
+Outline = TypeVar("Outline")
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,18 @@ class Prior:
 
     @cached_property
     def encoder(self) -> Encoder | None:
-        return self._network(ENCODER, lambda: Encoder(arch)) if isinstance(arch := self.arch, Architecture) else None
+        return self._network(ENCODER, Encoder, self.arch) if isinstance(self.arch, Architecture) else None
 
     @cached_property
     def critic(self) -> Critic | None:
-        return self._network(CRITIC, lambda: Critic(arch)) if isinstance(arch := self.arch, Architecture) else None
+        return self._network(CRITIC, Critic, self.arch) if isinstance(self.arch, Architecture) else None
 
     @cached_property
     def mapping(self) -> MappingNetwork | None:
         """z → W, for samples of an imported prior."""
-        if not isinstance(arch := self.arch, PortraitArchitecture):
+        if not isinstance(self.arch, PortraitArchitecture):
             return None
-        return self._network(MAPPING, lambda: MappingNetwork(arch.style_size))
+        return self._network(MAPPING, MappingNetwork, self.arch.style_size)
 
     def lpips(self, net: str) -> LpipsNetwork | None:
         """The LPIPS network that the prior carries for a backbone, if it does."""
@@ -85,10 +86,10 @@ class Prior:
         except (KeyError, RuntimeError):
             raise PriorError(f"{path} does not hold the weights of lpips-{net}; get the prior again") from None
 
-    def _network(self, file: str, outlined: Callable[[], Network]) -> Network:
+    def _network(self, file: str, kind: Callable[[Outline], Network], outline: Outline) -> Network:
         _, tensors = read_tensors(self.folder / file, self.info.files.get(file))
         with exact():
-            return fill(outlined(), tensors, self.folder / file).to(self.device)
+            return fill(kind(outline), tensors, self.folder / file).to(self.device)
 
 
 def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
