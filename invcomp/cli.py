@@ -100,6 +100,14 @@ def print_table(title: str | None, columns: list[str], rows: list[list[str]]) ->
     console.print(table)
 
 
+def show(notes: list[str], tables: list[tuple[str, list[str], list[list[str]]]]) -> None:
+    """Notes on standard error, tables (title, columns, rows) on standard output."""
+    for note in notes:
+        say(note)
+    for title, columns, rows in tables:
+        print_table(title, columns, rows)
+
+
 def finish(entries: list[dict[str, Any]], as_json: bool, streamed: bool, columns: list[str]) -> None:
     """Print results, name what failed, and end with 1 if anything did."""
     failed = [entry for entry in entries if "error" in entry]
@@ -631,11 +639,8 @@ def bench(
                 say,
                 lambda text, share: done(1000 * share, text),
             )
+        show(report.notes, summary(report))  # first: it is not lost if a file cannot be written
         write_report(report, json_file=json_file, html_file=html, csv_file=csv)
-    for note in report.notes:
-        say(note)
-    for title, columns, rows in summary(report):
-        print_table(title, columns, rows)
 
 
 @app.command()
@@ -695,13 +700,10 @@ def ablate(
         )
         with progress_bar("ablate", 1000) as done:
             report = lab.ablate(request, say, lambda text, share: done(1000 * share, text))
+        show(report.notes, summary(report))
         write_report(
             report, json_file=output / "results.json", html_file=output / "report.html", csv_file=output / "files.csv"
         )
-    for note in report.notes:
-        say(note)
-    for title, columns, rows in summary(report):
-        print_table(title, columns, rows)
     say(f"wrote {output}/report.html, results.json and files.csv")
 
 

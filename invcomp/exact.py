@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,12 +18,8 @@ def exact() -> Iterator[None]:
         for kind in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(kind, enabled=False))
         if hasattr(torch.backends.mkldnn, "matmul"):
-            found: tuple[Any, ...] = (
-                torch.backends.cuda.matmul,
-                torch.backends.mkldnn.matmul,
-                torch.backends.mkldnn.conv,
-            )
-            for backend in found:
+            onednn = cast(Any, torch.backends.mkldnn)
+            for backend in (torch.backends.cuda.matmul, onednn.matmul, onednn.conv):
                 stack.callback(setattr, backend, "fp32_precision", backend.fp32_precision)
                 backend.fp32_precision = "ieee"
         else:  # torch before 2.9

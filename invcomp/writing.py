@@ -8,9 +8,10 @@ same output next knows what dead writers left behind, and removes that, and noth
 import errno
 import os
 import re
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ if sys.platform != "win32":
     import fcntl
 
 SUFFIX = ".part"
+STAGE = ".unfinished"  # folder of files that appear together
 SHOWN = 60  # characters of the output's name in that of its part, which may not be longer than a name can be
 PART = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)  # the random letters are those of `tempfile`
 
@@ -79,6 +81,27 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises `OutputError`."""
     with whole_file(path) as file:
         file.write(data)
+
+
+@contextmanager
+def staged(folder: Path, last: Sequence[str]) -> Iterator[Path]:
+    """A place for files that belong together: they are moved into `folder` when all are there, those of `last` at last.
+
+    A full disk or a kill while they are made leaves what is in `folder` as it was. Raises `OutputError`.
+    """
+    place = folder / STAGE
+    shutil.rmtree(place, ignore_errors=True)  # of a run that was killed
+    make_folder(place)
+    try:
+        yield place
+        names = sorted(path.name for path in place.iterdir())
+        for name in (*(name for name in names if name not in last), *last):
+            (place / name).replace(folder / name)
+        sync_folder(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -21,9 +21,9 @@ from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
 from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig
-from invcomp.training.monitor import decode_held_out
+from invcomp.training.monitor import LOG, decode_held_out
 from invcomp.training.step import Networks
-from invcomp.writing import write_whole
+from invcomp.writing import staged, write_whole
 
 TABLE_PICTURES = 2000
 HEADER_BYTES = 5.5  # header, checksum and half a byte of coder termination
@@ -131,30 +131,32 @@ def write_prior(
             for name in {whole(name) for _, name in parse_loss(config.distortion)}
             if name in LPIPS_TERMS
         }
-        hashes = write_networks(
-            folder, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried
-        )
-        info = PriorInfo(
-            name=about.name,
-            id=hashes[GENERATOR],
-            domain=about.domain,
-            licence=about.licence,
-            lambdas=tuple(config.lambdas(networks.generator.arch.rates)),
-            distortion=config.distortion if not config.pure_gan else "100*mse + 0.1*critic",
-            term_means=means,
-            rate_bytes=sizes,
-            files=hashes,
-            training={
-                "config": config.to_json(),
-                "data": about.data,
-                "limits": about.limits,
-                "watts": watts(device),
-                **provenance,
-            },
-            results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
-        )
-        write_card(folder, info, networks, tables, y)
-    write_whole(folder / CARD, info.to_json().encode())  # last: a folder without it is not a prior
+        # at last the card, without which a folder is no prior, and before it the generator, whose hash is in it
+        with staged(folder, last=(GENERATOR, CARD)) as place:
+            hashes = write_networks(
+                place, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried
+            )
+            info = PriorInfo(
+                name=about.name,
+                id=hashes[GENERATOR],
+                domain=about.domain,
+                licence=about.licence,
+                lambdas=tuple(config.lambdas(networks.generator.arch.rates)),
+                distortion=config.distortion if not config.pure_gan else "100*mse + 0.1*critic",
+                term_means=means,
+                rate_bytes=sizes,
+                files=hashes,
+                training={
+                    "config": config.to_json(),
+                    "data": about.data,
+                    "limits": about.limits,
+                    "watts": watts(device),
+                    **provenance,
+                },
+                results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
+            )
+            write_card(place, info, networks, tables, y, folder / LOG)
+            write_whole(place / CARD, info.to_json().encode())
     return info
 
 
