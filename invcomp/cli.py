@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from invcomp.errors import InvcompError, UsageError
+
+if TYPE_CHECKING:
+    from invcomp.jobs import Targets
 
 app = typer.Typer(
     name="invcomp",
@@ -27,6 +30,9 @@ Output = Annotated[str | None, typer.Option("-o", "--output", help="File, folder
 PriorName = Annotated[str, typer.Option("--prior", help="Name of an installed prior, or its folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave outputs that exist as they are: completes an interrupted call.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
 
 
@@ -94,27 +100,57 @@ def print_table(title: str | None, columns: list[str], rows: list[list[str]]) ->
     console.print(table)
 
 
+def show(notes: list[str], tables: list[tuple[str, list[str], list[list[str]]]]) -> None:
+    """Notes on standard error, tables (title, columns, rows) on standard output."""
+    for note in notes:
+        say(note)
+    for title, columns, rows in tables:
+        print_table(title, columns, rows)
+
+
 def finish(entries: list[dict[str, Any]], as_json: bool, streamed: bool, columns: list[str]) -> None:
     """Print results, name what failed, and end with 1 if anything did."""
     failed = [entry for entry in entries if "error" in entry]
     if as_json:
         print(json.dumps({"files": entries}, indent=1))
     elif not streamed and len(entries) > len(failed):
-        rows = [[shown(entry.get(c)) for c in columns] for entry in entries if "error" not in entry]
+        rows = [[cell(entry, column) for column in columns] for entry in entries if "error" not in entry]
         print_table(None, columns, rows)
+    if skipped := sum("skipped" in entry for entry in entries):
+        say(f"invcomp: outputs that existed and are left as they are: {skipped} of {len(entries)}")
     for entry in failed:
         say(f"invcomp: {entry['error']}")
     if failed:
         if len(entries) > 1:
             others = "; the others are done" if len(failed) < len(entries) else ""
-            say(f"invcomp: {len(failed)} of {len(entries)} files failed{others}")
+            rest = ", and the same call with --skip-existing leaves them as they are" if others else ""
+            say(f"invcomp: {len(failed)} of {len(entries)} files failed{others}{rest}")
         raise typer.Exit(1)
 
 
-def shown(value: object) -> str:
+def cell(entry: dict[str, Any], column: str) -> str:
+    """What a table says of an output; of one that was skipped little is known."""
+    if "skipped" in entry and column not in entry:
+        return "skipped" if column == "bytes" else "–"
+    value = entry.get(column)
     if value is None:
         return "–"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def guarded(force: bool, skip: bool, streamed: bool) -> "Targets":
+    """The outputs of a call, with what becomes of those that exist. Raises `UsageError`."""
+    from invcomp.jobs import Targets
+
+    if skip and streamed:
+        raise UsageError("--skip-existing has no meaning with standard output: give -o")
+    return Targets(force, skip)
+
+
+def in_order(there: dict[int, dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of all jobs: those of skipped ones at their places, the others between them."""
+    rest = iter(others)
+    return [there[n] if n in there else next(rest) for n in range(len(there) + len(others))]
 
 
 ENGINES = ("local", "ray")
@@ -230,6 +266,7 @@ def compress(
     ] = None,
     device: Device = "auto",
     force: Force = False,
+    skip_existing: SkipExisting = False,
     as_json: AsJson = False,
 ) -> None:
     """Pictures → files of a few hundred bytes: face.png → face.inv."""
@@ -243,10 +280,11 @@ def compress(
         streamed = jobs[0].target is None
         if streamed and as_json:
             raise UsageError("--json and the file cannot both go to standard output: give -o")
+        targets = guarded(force, skip_existing, streamed)
         if report is not None:
             from invcomp.lab.picture_output import check_report
 
-            check_report(report, jobs, force)
+            check_report(report, jobs, targets)
         together = parse_batch_size(batch_size)
         if engine not in ENGINES:
             raise UsageError(f"--engine takes {' or '.join(ENGINES)}, not {engine!r}")
@@ -278,14 +316,19 @@ def compress(
             report=report,
             device=device,
         )
-        with progress_bar("compressing", len(jobs), quiet=as_json) as done:
-            desk = Desk(align is not None, force, say)
-            if engine == "ray":
+        options.check()
+        there = {} if align else targets.there(jobs)  # of faces that are not found yet the outputs are not known
+        rest = [job for n, job in enumerate(jobs) if n not in there]
+        entries: list[dict[str, Any]] = []
+        with progress_bar("compressing", len(rest), quiet=as_json) as done:
+            desk = Desk(align is not None, targets, say)
+            if rest and engine == "ray":
                 from invcomp.distributed.run import compress_on_ray
 
-                entries = compress_on_ray(jobs, options, desk, done, workers)
-            else:
-                entries = compress_files(jobs, options, desk, done)
+                entries = compress_on_ray(rest, options, desk, done, workers)
+            elif rest:
+                entries = compress_files(rest, options, desk, done)
+        entries = in_order(there, entries)
         if align is not None:
             found = sum(entry.get("faces", 0) > 0 for entry in entries)
             searched = len({entry["input"] for entry in entries if "faces" in entry})
@@ -339,12 +382,13 @@ def decompress(
     ] = None,
     device: Device = "auto",
     force: Force = False,
+    skip_existing: SkipExisting = False,
     as_json: AsJson = False,
 ) -> None:
     """Files → pictures: face.inv → face.png (or what the suffix of -o says)."""
     import time
 
-    from invcomp.jobs import Targets, plan, plan_one, read_input, write_output
+    from invcomp.jobs import SKIPPED, entry_of, plan, plan_one, read_input, write_output
     from invcomp.pictures import encode_image, read_picture
 
     with plain_errors():
@@ -354,8 +398,12 @@ def decompress(
             raise UsageError("--json and the picture cannot both go to standard output: give -o")
         if native and onto:
             raise UsageError("--native has no meaning with --onto: the picture is as large as what it is put into")
-        targets, entries = Targets(force), []
-        if onto:
+        targets = guarded(force, skip_existing, streamed)
+        there = targets.there(jobs[:1] if onto else jobs)
+        if onto and there:
+            there = dict(enumerate(entry_of(job) | SKIPPED for job in jobs))
+        entries: list[dict[str, Any]] = []
+        if onto and not there:
             targets.check(jobs[0].target)
             background = read_picture(onto)
             for note in background.notes:
@@ -365,13 +413,15 @@ def decompress(
         from invcomp.codec import Codec, check_shown
 
         check_shown(native, size)
-        chosen = Codec(prior, device) if prior else None
+        chosen = Codec(prior, device) if prior and len(there) < len(jobs) else None
         known: dict[int, Codec] = {}
         faces = []
         with progress_bar("decompressing", len(jobs), quiet=as_json) as done:
             for number, job in enumerate(jobs):
-                entry: dict[str, Any] = {"input": job.name, "output": job.target_name}
+                entry = there.get(number) or entry_of(job)
                 entries.append(entry)
+                if number in there:
+                    continue
                 try:
                     if not onto:
                         targets.check(job.target)
@@ -390,10 +440,10 @@ def decompress(
                         data, native=native, size=shown, levels=levels, partial=partial, name=job.name
                     )
                     if partial:
-                        there, had = codec.levels_there(data, job.name)
-                        if there < had:
-                            say(f"invcomp: {job.name} is truncated: {there} of its {had} levels are there")
-                        entry |= {"levels": there, "of": had}
+                        whole, had = codec.levels_there(data, job.name)
+                        if whole < had:
+                            say(f"invcomp: {job.name} is truncated: {whole} of its {had} levels are there")
+                        entry |= {"levels": whole, "of": had}
                     if onto:
                         faces.append((image, square))
                     seconds = time.perf_counter() - began
@@ -476,8 +526,9 @@ def sample(
     force: Force = False,
 ) -> None:
     """New pictures from a prior: one grid, or a folder for training."""
-    from invcomp.jobs import Targets, make_folder, note_settings
-    from invcomp.pictures import encode_image, extensions, grid, write_whole
+    from invcomp.jobs import Targets, note_settings
+    from invcomp.pictures import encode_image, extensions, grid
+    from invcomp.writing import make_folder, write_whole
 
     with plain_errors():
         from invcomp.codec import Codec
@@ -608,11 +659,8 @@ def bench(
                 say,
                 lambda text, share: done(1000 * share, text),
             )
+        show(report.notes, summary(report))  # first: it is not lost if a file cannot be written
         write_report(report, json_file=json_file, html_file=html, csv_file=csv)
-    for note in report.notes:
-        say(note)
-    for title, columns, rows in summary(report):
-        print_table(title, columns, rows)
 
 
 @app.command()
@@ -672,13 +720,10 @@ def ablate(
         )
         with progress_bar("ablate", 1000) as done:
             report = lab.ablate(request, say, lambda text, share: done(1000 * share, text))
+        show(report.notes, summary(report))
         write_report(
             report, json_file=output / "results.json", html_file=output / "report.html", csv_file=output / "files.csv"
         )
-    for note in report.notes:
-        say(note)
-    for title, columns, rows in summary(report):
-        print_table(title, columns, rows)
     say(f"wrote {output}/report.html, results.json and files.csv")
 
 

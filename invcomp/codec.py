@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from invcomp.errors import (
     QualityError,
     UsageError,
 )
+from invcomp.exact import exact
 from invcomp.fallback import Still, best_within, decode_still, enlarged, smallest_of
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
@@ -734,14 +734,3 @@ def choose_device(device: str) -> torch.device:
     if chosen is None or chosen.type not in ("cpu", "cuda") or (chosen.type == "cuda" and (chosen.index or 0) >= gpus):
         raise UsageError(f"there is no device {device!r} here; give auto, cpu or cuda")
     return chosen
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Full fp32 in the networks: no TF32, no autocast, so that pixels agree between machines."""
-    with (
-        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
-        torch.autocast("cpu", enabled=False),
-        torch.autocast("cuda", enabled=False),
-    ):
-        yield

@@ -14,7 +14,7 @@ from invcomp.desk import Desk, Entry, Input, Made, Part
 from invcomp.errors import ImageError, InvcompError, MismatchError
 from invcomp.faces import FaceFinder, cut
 from invcomp.inversion.fidelity import Fidelity, check_ssim
-from invcomp.jobs import Job, Piece, about
+from invcomp.jobs import Job, Piece, about, entry_of
 from invcomp.lab.picture_output import check_single, rendered
 from invcomp.memory import available_memory
 from invcomp.pictures import read_picture
@@ -110,7 +110,7 @@ class Compressor:
 
     def parts_of(self, given: Input) -> list[Part]:
         job, options = given.job, self.options
-        entry: Entry = {"input": job.name, "output": job.target_name}
+        entry = entry_of(job)
         if given.data is None:
             return [Part(job, entry | {"error": given.error}, None)]
         try:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from invcomp.errors import InvcompError
-from invcomp.jobs import Job, Piece, Targets, about, read_input, write_output
-from invcomp.pictures import write_whole
+from invcomp.jobs import SKIPPED, Job, Piece, Targets, about, read_input, write_output
+from invcomp.writing import write_whole
 
 Entry = dict[str, Any]
 """What `--json` says of an output; with an `error` if there is none."""
@@ -25,7 +25,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Part:
-    """One output of a call and what goes into it: a picture, or nothing and an `error` in the entry."""
+    """One output of a call and what goes into it: a picture, or nothing if the entry has an `error` or is `skipped`."""
 
     job: Job
     entry: Entry
@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Made:
-    """One output and its file: nothing if there is an `error` in the entry."""
+    """One output and its file: nothing if the entry has an `error` or is `skipped`."""
 
     job: Job
     entry: Entry
@@ -49,8 +49,8 @@ class Made:
 class Desk:
     """Reads the inputs of one call, guards its outputs and writes them."""
 
-    def __init__(self, aligned: bool, force: bool, say: Callable[[str], None]) -> None:
-        self.aligned, self.targets, self.say = aligned, Targets(force), say
+    def __init__(self, aligned: bool, targets: Targets, say: Callable[[str], None]) -> None:
+        self.aligned, self.targets, self.say = aligned, targets, say
         self.stdout = sys.stdout  # an engine may keep its own messages from it
 
     def read(self, job: Job) -> Input:
@@ -63,11 +63,13 @@ class Desk:
             return Input(job, None, about(job, error))
 
     def claim(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts of aligned pictures; those whose output must not be written get an error."""
+        """The parts of aligned pictures; those whose output must not be written get an error or are skipped."""
         return [self.claimed(part) if self.aligned else part for part in parts]
 
     def claimed(self, part: Part) -> Part:
         try:
+            if part.piece is not None and self.targets.skips(part.job.target):
+                return Part(part.job, part.entry | SKIPPED, None)
             if part.piece is not None:
                 self.targets.check(part.job.target)
             return part

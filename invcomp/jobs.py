@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from invcomp.errors import InvcompError, OutputError, UsageError
 from invcomp.placement import Placement
+from invcomp.writing import clear_leftovers, make_folder, unwritable, write_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 STREAM = "-"
 MAX_PICTURE = 1 << 30  # bytes of an input that are read
+SKIPPED = {"skipped": True}  # in what is said of an output that was there
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Piece:
     image: "Image"
     notes: list[str]
     placement: Placement | None = None
+
+
+def entry_of(job: Job) -> dict[str, Any]:
+    """What is said of every output."""
+    return {"input": job.name, "output": job.target_name}
 
 
 def about(job: Job, error: InvcompError) -> str:
@@ -123,11 +130,34 @@ def plan_one(inputs: Sequence[str], output: str | None, suffix: str, accepted: C
 
 
 class Targets:
-    """The outputs of one call: refuses what exists, what was written before in the call, and what is a folder."""
+    """The outputs of one call: refuses what exists, what was written before in the call, and what is a folder.
 
-    def __init__(self, force: bool) -> None:
-        self.force = force
+    With `skip` outputs that exist are left as they are, and nothing is wrong with that.
+    """
+
+    def __init__(self, force: bool, skip: bool = False) -> None:
+        """Raises `UsageError` for both."""
+        if force and skip:
+            raise UsageError(
+                "--force writes outputs anew and --skip-existing leaves them as they are: give one of them"
+            )
+        self.force, self.skip = force, skip
         self.taken: set[Path] = set()
+
+    def there(self, jobs: Sequence[Job]) -> dict[int, dict[str, Any]]:
+        """What is said of the jobs whose outputs are skipped, by their place among the jobs."""
+        return {n: entry_of(job) | SKIPPED for n, job in enumerate(jobs) if self.skips(job.target)}
+
+    def skips(self, target: Path | None) -> bool:
+        """Whether an output is there and to be left as it is. It is taken then: that of another input is no output."""
+        try:
+            if target is None or not self.skip or target in self.taken or not target.is_file():
+                return False
+        except OSError:  # like a name that is too long: `check` says so
+            return False
+        clear_leftovers(target)
+        self.taken.add(target)
+        return True
 
     def check(self, target: Path | None) -> None:
         """Raises `OutputError` if the output must not be written."""
@@ -135,12 +165,15 @@ class Targets:
             return
         if target in self.taken:
             raise OutputError(f"{target} is the output of another input of this call too; give other names")
-        if target.is_dir():
-            raise OutputError(f"{target} is a folder; give a file name")
-        if target.exists() and not target.is_file():
-            raise OutputError(f"{target} is no ordinary file; give another name, or - for standard output")
-        if target.exists() and not self.force:
-            raise OutputError(f"{target} exists; give --force to overwrite it")
+        try:
+            if target.is_dir():
+                raise OutputError(f"{target} is a folder; give a file name")
+            if target.exists() and not target.is_file():
+                raise OutputError(f"{target} is no ordinary file; give another name, or - for standard output")
+            if target.exists() and not self.force:
+                raise OutputError(f"{target} exists; give --force to overwrite it")
+        except OSError as error:
+            raise unwritable(target, error) from None
         self.taken.add(target)
 
 
@@ -168,24 +201,20 @@ def write_output(job: Job, data: bytes, stdout: TextIO | None = None) -> None:
 
     `stdout` takes the place of the process's own.
     """
-    from invcomp.pictures import write_whole
-
     if job.target is None:
         stream = (stdout or sys.stdout).buffer
-        stream.write(data)
-        stream.flush()
+        try:
+            stream.write(data)
+            stream.flush()
+        except OSError as error:
+            raise unwritable(job.target_name, error) from None
         return
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{job.target} cannot be written: {error.strerror}") from None
+    make_folder(job.target.parent)
     write_whole(job.target, data)
 
 
 def note_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
     """Write what pictures were drawn with beside them; refuse to go on with anything else. Raises `UsageError`."""
-    from invcomp.pictures import write_whole
-
     text = json.dumps(settings, indent=1)
     if resume and path.is_file():
         if path.read_text(encoding="utf-8") != text:
@@ -193,11 +222,3 @@ def note_settings(path: Path, settings: dict[str, Any], resume: bool) -> None:
     elif resume and any(path.parent.glob("*.png")):
         raise UsageError(f"{path.parent} has pictures, but no {path.name} that says how they were drawn")
     write_whole(path, text.encode())
-
-
-def make_folder(folder: Path) -> None:
-    """A folder for outputs, if it is not there. Raises `UsageError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {error.strerror}") from None

@@ -1,15 +1,11 @@
-"""Pictures in and out: anything Pillow reads becomes 8-bit sRGB; files are written whole or not at all."""
+"""Pictures in and out: anything Pillow reads becomes 8-bit sRGB."""
 
 import io
-import os
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -190,40 +186,3 @@ def grid(images: list[Image.Image], columns: int, gap: int = 2) -> Image.Image:
     for index, image in enumerate(images):
         sheet.paste(image, (index % columns * (width + gap), index // columns * (height + gap)))
     return sheet
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name when the block ends well, and not at all otherwise. Raises `OutputError`."""
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give a file name")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist")
-    try:
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".part")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).chmod(0o666 & ~current_umask())
-        Path(part).replace(path)
-    except BaseException as error:
-        Path(part).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
-        raise
-
-
-def current_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises `OutputError`."""
-    with whole_file(path) as file:
-        file.write(data)

@@ -27,8 +27,9 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from invcomp.codec import Codec, exact
-from invcomp.pictures import read_picture, to_image, write_whole
+from invcomp.codec import Codec
+from invcomp.exact import exact
+from invcomp.pictures import read_picture, to_image
 from invcomp.priors.calibration import quantiles
 from invcomp.priors.domain import DOMAIN
 from invcomp.priors.files import load_prior, write_domain
@@ -40,6 +41,7 @@ from invcomp.training.config import AUGMENTATIONS, TrainingConfig
 from invcomp.training.data import load_others
 from invcomp.training.loop import augmentation
 from invcomp.training.step import Networks
+from invcomp.writing import write_whole
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from invcomp import Codec
-from invcomp.pictures import encode_image, grid, read_picture, to_tensor, write_whole
+from invcomp.pictures import encode_image, grid, read_picture, to_tensor
+from invcomp.writing import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 192  # pixels a side on the contact sheet

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from invcomp.pictures import read_picture, write_whole
+from invcomp.pictures import read_picture
+from invcomp.writing import write_whole
 
 SIDE = 1600
 LOMIRI, MATE, PLASMA = "lomiri-wallpapers-16.04", "mate-backgrounds", "plasma-workspace-wallpapers"

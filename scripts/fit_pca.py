@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from invcomp.lab import pca
-from invcomp.pictures import write_whole
 from invcomp.training.data import load_training_set
+from invcomp.writing import write_whole
 
 
 def main() -> None:

@@ -26,13 +26,14 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp.codec import Codec, exact
+from invcomp.codec import Codec
 from invcomp.entropy.tables import LevelTables, integer_frequencies
 from invcomp.errors import LossError
+from invcomp.exact import exact
 from invcomp.inversion.losses import FACE, FACE_PERCEPTUAL_SIDE, Loss, build_loss, face_of, mse
 from invcomp.inversion.lpips import LpipsTerm
 from invcomp.memory import keep_freed_memory
-from invcomp.pictures import to_image, write_whole
+from invcomp.pictures import to_image
 from invcomp.priors.critic import Critic
 from invcomp.priors.files import GENERATOR, MAPPING, load_prior, to_half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
@@ -43,6 +44,7 @@ from invcomp.priors.portraits.sampling import find_mean_style
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
 from invcomp.priors.registry import SUPPLEMENT_CARD
 from invcomp.training.augment import augment
+from invcomp.writing import write_whole
 
 ARCH: dict[str, Any] = {
     "style_size": 512,

@@ -20,7 +20,8 @@ import numpy as np
 from invcomp import container
 from invcomp.codec import Codec
 from invcomp.errors import FormatError
-from invcomp.pictures import read_picture, write_whole
+from invcomp.pictures import read_picture
+from invcomp.writing import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 QUALITIES = (0, 20, 36, 60, 90)

@@ -4,8 +4,8 @@
 
 Every picture, shrunk to `--size`, with `--max-bytes` at every limit: how many files are larger, and how much of the
 limit they use. Then with `--min-psnr 30 --min-ssim 0.95`: for how many the prior reaches both, in how many bytes, as a
-share of a PNG's, beside the smallest WebP that reaches them at any quality, at native size and shrunk. Files are decoded
-and judged anew. What is measured is kept in the output and not measured again.
+share of a PNG's, beside the smallest WebP that reaches them at any quality, at native size and shrunk. Files are
+decoded and judged anew. What is measured is kept in the output and not measured again.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from rich.progress import track
 from invcomp.codec import Codec
 from invcomp.fallback import smallest_of
 from invcomp.inversion.fidelity import Fidelity
-from invcomp.pictures import central_square, extensions, png_bytes, read_picture, write_whole
+from invcomp.pictures import central_square, extensions, png_bytes, read_picture
+from invcomp.writing import write_whole
 
 LIMITS = (40, 64, 100, 144, 200, 237, 340, 504, 888)
 ASKED = Fidelity(30.0, 0.95)

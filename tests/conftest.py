@@ -9,8 +9,9 @@ import os
 import warnings
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads of the few tests that have two do not spin
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
+    os.environ["OMP_NUM_THREADS"] = "1"  # both are read when torch is imported
 
 import numpy as np
 import pytest

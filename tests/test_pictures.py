@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from invcomp.errors import ImageError, OutputError
-from invcomp.pictures import read_picture, to_image, to_tensor, whole_file, write_whole
+from invcomp.errors import ImageError
+from invcomp.pictures import read_picture, to_image, to_tensor
 from tests.conftest import photographs, png
 
 
@@ -110,27 +110,3 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
 
 def test_tensors_and_images_agree() -> None:
     assert difference(to_image(to_tensor(photograph())), photograph()) == 0
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "out.bin"
-    path.write_bytes(b"old")
-
-    def fail_halfway() -> None:
-        with whole_file(path) as file:
-            file.write(b"half")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail_halfway()
-    assert path.read_bytes() == b"old"
-    write_whole(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert [p.name for p in tmp_path.iterdir()] == ["out.bin"]
-
-
-def test_outputs_that_cannot_be_written_are_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a folder"):
-        write_whole(tmp_path, b"")
-    with pytest.raises(OutputError, match="does not exist"):
-        write_whole(tmp_path / "no" / "file", b"")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from invcomp.cli import app
-from invcomp.codec import Codec, exact
+from invcomp.codec import Codec
 from invcomp.entropy.chain import draw
 from invcomp.entropy.tables import LevelTables, integer_frequencies
 from invcomp.errors import (
@@ -25,6 +25,7 @@ from invcomp.errors import (
     UnknownPriorError,
     UsageError,
 )
+from invcomp.exact import exact
 from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.pictures import to_image
 from invcomp.priors import registry

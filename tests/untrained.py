@@ -7,13 +7,13 @@ import torch
 
 from invcomp.entropy.contexts import PLACES, Context
 from invcomp.entropy.tables import LevelTables, integer_frequencies
-from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, write_networks
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD, PriorInfo
+from invcomp.writing import write_whole
 
 RATES, BOUND, CLASSES = 4, 9, 3
 FIXED = Architecture(32, (16, 8, 8), (4, 3, 2), 8, (8, 8, 8), (8, 8, 8), RATES)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from invcomp.errors import OutputError
 from invcomp.lab.results import Report
-from invcomp.pictures import write_whole
+from invcomp.writing import make_folder, unwritable, write_whole
 
 
 def check_places(*paths: Path | None) -> None:
@@ -17,26 +17,37 @@ def check_places(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
+        make_folder(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+            raise unwritable(path, error) from None
 
 
 def write_report(
     report: Report, *, json_file: Path | None = None, html_file: Path | None = None, csv_file: Path | None = None
 ) -> None:
-    """Write the files that are asked for, each whole or not at all. Raises `OutputError`."""
-    if json_file:
-        write(json_file, json.dumps(report.to_json(), indent=1))
-    if csv_file:
-        write(csv_file, csv_text(report))
-    if html_file:
-        from invcomp.lab.report import render
+    """Write the files that are asked for, each whole or not at all, also if another fails. Raises `OutputError`."""
+    failed: list[str] = []
+    for path, text in ((json_file, json_text), (csv_file, csv_text), (html_file, page)):
+        try:
+            if path:
+                write(path, text(report))
+        except OutputError as error:
+            failed.append(str(error))
+    if failed:
+        raise OutputError("; ".join(failed))
 
-        write(html_file, render(report))
+
+def json_text(report: Report) -> str:
+    return json.dumps(report.to_json(), indent=1)
+
+
+def page(report: Report) -> str:
+    from invcomp.lab.report import render
+
+    return render(report)
 
 
 def write_figures(report: Report, folder: Path, prefix: str, keys: Sequence[str]) -> None:
@@ -56,10 +67,7 @@ def write_figures(report: Report, folder: Path, prefix: str, keys: Sequence[str]
 
 
 def write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    make_folder(path.parent)
     write_whole(path, text.encode("utf-8", "replace"))
 
 

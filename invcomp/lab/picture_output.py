@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invcomp.errors import UsageError
+from invcomp.errors import OutputError, UsageError
 from invcomp.jobs import Job, Targets
 from invcomp.lab.output import check_places
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".html", ".png")
 
 
-def check_report(path: Path, jobs: Sequence[Job], force: bool) -> None:
+def check_report(path: Path, jobs: Sequence[Job], targets: Targets) -> None:
     """Raises `UsageError` for a report that these jobs cannot have, `OutputError` for one that cannot be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--report takes a name that ends in {' or '.join(SUFFIXES)}, not {str(path)!r}")
@@ -25,7 +25,12 @@ def check_report(path: Path, jobs: Sequence[Job], force: bool) -> None:
     for place, what in ((jobs[0].source, "the picture"), (jobs[0].target, "the output")):
         if place is not None and same(path, place):
             raise UsageError(f"the report would overwrite {what} {place}: give --report another name")
-    Targets(force).check(path)
+    target = jobs[0].target
+    if targets.skip and target is not None and target.is_file():
+        if not path.is_file():
+            raise OutputError(f"{target} exists, and its report {path} does not: give --force to make both anew")
+        return
+    targets.check(path)
     check_places(path)
 
 

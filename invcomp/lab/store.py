@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from invcomp.errors import OutputError
 from invcomp.lab.results import FileResult, Result
-from invcomp.pictures import write_whole
+from invcomp.writing import make_folder, write_whole
 
 VERSION = 1  # of what is measured: to be raised when figures of the same key would change
 
@@ -20,10 +19,7 @@ class Store:
         """Raises `OutputError` if the folder cannot be made."""
         self.folder = folder
         if folder is not None:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{folder} cannot be made: {error.strerror}") from None
+            make_folder(folder)
 
     def path(self, key: dict[str, Any]) -> Path | None:
         if self.folder is None:

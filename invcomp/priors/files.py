@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from invcomp.entropy.contexts import Context
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import PriorError
-from invcomp.pictures import write_whole
+from invcomp.exact import exact
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.domain import DOMAIN, Domain, domain_features, restored_domain
@@ -38,6 +38,7 @@ from invcomp.priors.lpips import BACKBONE_FILES, LpipsNetwork, restored, stored
 from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork
 from invcomp.priors.tensors import parse, parse_json
+from invcomp.writing import write_whole
 
 GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
 MAPPING = "mapping.safetensors"
@@ -112,13 +113,15 @@ class Prior:
             return None
         _, tensors = read_tensors(path, self.info.files[path.name])
         try:
-            return restored(net, tensors)
+            with exact():
+                return restored(net, tensors)
         except (KeyError, RuntimeError):
             raise PriorError(f"{path} does not hold the weights of lpips-{net}; get the prior again") from None
 
     def _network(self, file: str, make: Callable[[], Network]) -> Network:
         _, tensors = read_tensors(self.folder / file, self.info.files.get(file))
-        return fill(make, tensors, self.folder / file).to(self.device)
+        with exact():
+            return fill(make, tensors, self.folder / file).to(self.device)
 
 
 def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
@@ -135,7 +138,8 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
     if len(info.lambdas) != arch.rates or len(info.rate_bytes) != arch.rates:
         raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
     weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
-    generator = fill(lambda: outlined(arch), weights, path)
+    with exact():
+        generator = fill(lambda: outlined(arch), weights, path)
     return Prior(folder, info, arch, tables, generator.to(device), device)
 
 

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from invcomp.entropy.chain import draw
 from invcomp.entropy.tables import LevelTables
-from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.pictures import grid, png_bytes, to_image
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import PriorInfo
 from invcomp.svg import STYLE, canvas, standalone, text_of
-from invcomp.training.monitor import LOG, decode_held_out
+from invcomp.training.monitor import decode_held_out
 from invcomp.training.step import Networks
+from invcomp.writing import write_whole
 
 SAMPLES, CUTS, WORST, CURVE = "samples.png", "cuts.png", "worst.png", "curve.svg"
 SHOWN = 8  # pictures a row of the cuts and of the worst
@@ -35,9 +36,9 @@ def watts(device: torch.device) -> int:
 
 
 def write_card(
-    folder: Path, info: PriorInfo, networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor
+    folder: Path, info: PriorInfo, networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor, log: Path
 ) -> None:
-    """`README.md` and its pictures; `held_out` is (N, 3, S, S) in [0, 1]."""
+    """`README.md` and its pictures; `held_out` is (N, 3, S, S) in [0, 1], `log` that of the run."""
     middle = networks.generator.arch.rates // 2
     pictures = {
         SAMPLES: samples(networks.generator, tables, middle, held_out),
@@ -46,7 +47,7 @@ def write_card(
     }
     for name, picture in pictures.items():
         write_whole(folder / name, png_bytes(picture))
-    curve = training_curve(folder / LOG)
+    curve = training_curve(log)
     if curve:
         write_whole(folder / CURVE, curve.encode())
     write_whole(folder / "README.md", card(info, networks, middle, bool(curve)).encode())

@@ -1,5 +1,6 @@
 """Checkpoints: everything a run needs to continue, written whole or not at all."""
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from invcomp.errors import DataError
-from invcomp.pictures import whole_file
 from invcomp.priors.architecture import Architecture
 from invcomp.training.config import TrainingConfig
+from invcomp.writing import whole_file
 
 NAME = "checkpoint.pt"
 
@@ -36,20 +37,21 @@ class Checkpoint:
         return [*self.before, {"image_size": self.config.image_size, "seen": self.seen, "seconds": self.seconds}]
 
     def save(self, folder: Path) -> None:
+        """Raises `OutputError`; the checkpoint that was there is there still."""
+        state = {
+            "arch": json.dumps(self.arch.to_json()),
+            "config": json.dumps(self.config.to_json()),
+            "seen": self.seen,
+            "seconds": self.seconds,
+            "networks": self.networks,
+            "average": self.average,
+            "optimisers": self.optimisers,
+            "before": self.before,
+        }
+        buffer = io.BytesIO()  # into a file torch hides what the system says of a full disk
+        torch.save(state, buffer)
         with whole_file(folder / NAME) as file:
-            torch.save(
-                {
-                    "arch": json.dumps(self.arch.to_json()),
-                    "config": json.dumps(self.config.to_json()),
-                    "seen": self.seen,
-                    "seconds": self.seconds,
-                    "networks": self.networks,
-                    "average": self.average,
-                    "optimisers": self.optimisers,
-                    "before": self.before,
-                },
-                file,
-            )
+            file.write(buffer.getbuffer())
 
     @classmethod
     def load(cls, folder: Path) -> Self:

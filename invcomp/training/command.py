@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from invcomp.codec import choose_device
 from invcomp.errors import DataError, OutputError, UsageError
 from invcomp.inversion.losses import parse_loss
-from invcomp.pictures import write_whole
 from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.info import CARD
 from invcomp.training.checkpoint import NAME, Checkpoint
@@ -27,6 +25,7 @@ from invcomp.training.growth import check_origin
 from invcomp.training.loop import Run, StepReport, choose_distortion, train
 from invcomp.training.monitor import LOG
 from invcomp.training.processes import Process, processes
+from invcomp.writing import make_folder, write_whole
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
@@ -100,7 +99,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         elif request.origin and origin:
             run.start_from(origin)
             if (log := request.origin / LOG).is_file() and process.first:
-                shutil.copyfile(log, request.output / LOG)
+                write_whole(request.output / LOG, log.read_bytes())
         quiet(
             f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
             f"{run.seen:,} seen; generator {millions(run.networks.generator):.1f} M parameters, "
@@ -193,10 +192,7 @@ def load(
     request: Request, arch: Architecture, config: TrainingConfig, process: Process, say: Callable[[str], None]
 ) -> TrainingSet:
     """The pictures, in memory; broken files are listed in `skipped.txt`."""
-    try:
-        request.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{request.output} cannot be made: {error.strerror}") from None
+    make_folder(request.output)
     console = Console(stderr=True, quiet=not process.first)
     with console.status("reading pictures") as status:
         found = load_training_set(
@@ -206,7 +202,7 @@ def load(
             lambda done: status.update(f"reading pictures: {done:,}"),
         )
     if found.skipped and process.first:
-        (request.output / "skipped.txt").write_text("\n".join(found.skipped) + "\n")
+        write_whole(request.output / "skipped.txt", "\n".join([*found.skipped, ""]).encode("utf-8", "replace"))
         say(
             f"{len(found.skipped)} files were skipped, listed in {request.output / 'skipped.txt'}, "
             f"the first: {found.skipped[0]}"

@@ -149,7 +149,8 @@ def noise_of_same_spectrum(pictures: Tensor) -> Tensor:
     mean = pictures.mean(dim=(2, 3), keepdim=True)
     noise = torch.fft.fft2(torch.randn_like(pictures[:, :1]))
     found = torch.fft.ifft2(torch.fft.fft2(pictures - mean).abs() * noise / noise.abs().clamp(min=1e-9))
-    return (found.real + mean).clamp(0, 1)
+    result: Tensor = (found.real + mean).clamp(0, 1)
+    return result
 
 
 SCRAMBLED: tuple[Change, ...] = (

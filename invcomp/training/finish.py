@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.codec import exact
 from invcomp.entropy.chain import Symbols, ideal_bits
 from invcomp.entropy.fitting import fit, fit_contexts, histogram, smallest_bound
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import LossError
+from invcomp.exact import exact
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
-from invcomp.pictures import write_whole
 from invcomp.priors.calibration import quantiles
-from invcomp.priors.domain import DOMAIN
+from invcomp.priors.domain import DOMAIN, Domain
 from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_domain, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
@@ -26,8 +25,9 @@ from invcomp.training.calibration import calibration, distortions, domain_and_sc
 from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig
 from invcomp.training.loop import augmentation
-from invcomp.training.monitor import decode_held_out
+from invcomp.training.monitor import LOG, decode_held_out
 from invcomp.training.step import Networks
+from invcomp.writing import staged, write_whole
 
 TABLE_PICTURES = 2000
 HEADER_BYTES = 5.5  # header, checksum and half a byte of coder termination
@@ -138,40 +138,44 @@ def write_prior(
             for name in {whole(name) for _, name in parse_loss(config.distortion)}
             if name in LPIPS_TERMS
         }
-        hashes = write_networks(
-            folder, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried
-        )
         say("what is usual")
         change = augmentation(config, others)
         usual = with_changed(y, change, config.seed)
-        usual_distortions = distortions(networks, usual, build_loss(distortion, lambda: networks.critic, device))
+        found = distortions(networks, usual, build_loss(distortion, lambda: networks.critic, device))
+        domain: Domain | None = None
         scores: list[float] = []
         if carried and networks.generator.arch.image_size is not None:
-            net = sorted(carried)[0]
-            domain, scores = domain_and_scores(carried[net], pictures, others, usual, change, config.seed)
-            hashes[DOMAIN] = write_domain(folder, domain)
-        info = PriorInfo(
-            name=about.name,
-            id=hashes[GENERATOR],
-            domain=about.domain,
-            licence=about.licence,
-            lambdas=tuple(config.lambdas(networks.generator.arch.rates)),
-            distortion=distortion,
-            term_means=means,
-            rate_bytes=sizes,
-            files=hashes,
-            training={
-                "config": config.to_json(),
-                "data": about.data,
-                "limits": about.limits,
-                "watts": watts(device),
-                **provenance,
-            },
-            calibration=calibration(usual_distortions, quantiles(scores) if scores else []),
-            results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
-        )
-        write_card(folder, info, networks, tables, y)
-    write_whole(folder / CARD, info.to_json().encode())  # last: a folder without it is not a prior
+            network = carried[sorted(carried)[0]]
+            domain, scores = domain_and_scores(network, pictures, others, usual, change, config.seed)
+        # at last the card, without which a folder is no prior, and before it the generator, whose hash is in it
+        with staged(folder, last=(GENERATOR, CARD)) as place:
+            hashes = write_networks(
+                place, networks.generator, tables, {ENCODER: networks.encoder, CRITIC: networks.critic}, carried
+            )
+            if domain is not None:
+                hashes[DOMAIN] = write_domain(place, domain)
+            info = PriorInfo(
+                name=about.name,
+                id=hashes[GENERATOR],
+                domain=about.domain,
+                licence=about.licence,
+                lambdas=tuple(config.lambdas(networks.generator.arch.rates)),
+                distortion=distortion,
+                term_means=means,
+                rate_bytes=sizes,
+                files=hashes,
+                training={
+                    "config": config.to_json(),
+                    "data": about.data,
+                    "limits": about.limits,
+                    "watts": watts(device),
+                    **provenance,
+                },
+                calibration=calibration(found, quantiles(scores) if scores else []),
+                results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
+            )
+            write_card(place, info, networks, tables, y, folder / LOG)
+            write_whole(place / CARD, info.to_json().encode())
     return info
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invcomp.pictures import grid, png_bytes, to_image, write_whole
+from invcomp.pictures import grid, png_bytes, to_image
 from invcomp.training.step import Networks
+from invcomp.writing import write_whole
 
 LOG = "log.jsonl"
 
@@ -88,5 +89,8 @@ def write_grids(networks: Networks, pictures: Tensor, folder: Path, opened: int 
 
 
 def append_log(folder: Path, entry: dict[str, Any]) -> None:
-    with (folder / LOG).open("a") as file:
-        file.write(json.dumps(entry) + "\n")
+    """Add a line to the log, written anew so that it has whole lines alone."""
+    path = folder / LOG
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    whole = [line for line in lines if line.endswith("\n")]  # a killed run of an older version may have left less
+    write_whole(path, "".join([*whole, json.dumps(entry) + "\n"]).encode())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import OutputError, PriorError
-from invcomp.pictures import current_umask, encode_image, grid, write_whole
+from invcomp.pictures import encode_image, grid
 from invcomp.priors.domain import DOMAIN
 from invcomp.priors.files import GENERATOR, MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
 from invcomp.priors.info import CARD, PriorInfo, read_info
@@ -28,6 +28,7 @@ from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork
 from invcomp.priors.portraits.sampling import draw_pictures
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
 from invcomp.priors.registry import SUPPLEMENT_CARD, find_prior, shipped_file, user_folder
+from invcomp.writing import current_umask, unwritable, write_whole
 
 NAME = "portraits"
 SUPPLEMENT = "supplement.safetensors"
@@ -59,7 +60,7 @@ def import_random_face(
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
+        raise unwritable(folder, error) from None
     try:
         hashes = write_networks(part, generator, tables, {MAPPING: mapping}, {"squeeze": shipped_lpips()})
         if "domain" in card:
@@ -114,11 +115,17 @@ def is_portraits(folder: Path) -> bool:
         return True
 
 
-def with_supplement(synthesis: SynthesisNetwork) -> tuple[dict[str, Any], PortraitGenerator, tuple[LevelTables, ...]]:
-    """The shipped card, and the network of the wheel with what was fitted to it. Raises `PriorError`."""
-    path = shipped_file(NAME, SUPPLEMENT)
+def with_supplement(
+    synthesis: SynthesisNetwork, folder: Path | None = None
+) -> tuple[dict[str, Any], PortraitGenerator, tuple[LevelTables, ...]]:
+    """The card and the network of the wheel with what was fitted to it, which is in `folder`, by default as shipped.
+
+    Raises `PriorError`.
+    """
+    path = folder / SUPPLEMENT if folder else shipped_file(NAME, SUPPLEMENT)
+    card_path = folder / SUPPLEMENT_CARD if folder else shipped_file(NAME, SUPPLEMENT_CARD)
     try:
-        card = json.loads(shipped_file(NAME, SUPPLEMENT_CARD).read_text(encoding="utf-8"))
+        card = json.loads(card_path.read_text(encoding="utf-8"))
         _, tensors = read_tensors(path, card["supplement"])
         arch = PortraitArchitecture.from_json(card["architecture"])
     except (PriorError, OSError, ValueError, KeyError, TypeError):
