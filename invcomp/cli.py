@@ -153,6 +153,7 @@ def in_order(there: dict[int, dict[str, Any]], others: list[dict[str, Any]]) -> 
     return [there[n] if n in there else next(rest) for n in range(len(there) + len(others))]
 
 
+PERCENTILES = ("domain_percentile", "distortion_percentile")
 ENGINES = ("local", "ray")
 ALIGN, ALIGNMENTS = "--align", ("crop", "paste")
 
@@ -337,7 +338,7 @@ def compress(
             entries,
             as_json,
             streamed,
-            ["input", "output", *(["faces"] if align else []), "bytes", "percentile", "seconds"],
+            ["input", "output", *(["faces"] if align else []), "bytes", *PERCENTILES, "seconds"],
         )
 
 

@@ -274,7 +274,6 @@ def standing_facts(standing: Standing) -> Entry:
         return None if share is None else round(100 * share, 2)
 
     return {
-        "percentile": percentile(standing.share),
         "distortion_percentile": percentile(standing.distortion),
         "domain_percentile": percentile(standing.domain),
         "mismatch": standing.mismatch,

@@ -1,4 +1,4 @@
-"""Where a picture stands among held-out pictures of a prior's domain, and what is done with one that is none."""
+"""Where a picture stands among held-out pictures of a prior's domain, and what is done with a stranger."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,15 @@ class Standing:
     """Whose features lie nearer to the domain's."""
 
     @property
-    def share(self) -> float | None:
-        """The larger of both."""
-        known = [share for share in (self.distortion, self.domain) if share is not None]
-        return max(known) if known else None
-
-    @property
     def mismatch(self) -> bool:
-        """Whether the picture is taken for none of the domain."""
-        return self.share is not None and self.share > UNUSUAL
+        """Whether the picture is taken for none of the domain.
+
+        It is by its looks beyond the 99th percentile. Distortion alone decides so where the prior does not know looks;
+        where it does, only beyond every held-out picture, so that two measures do not warn of twice as many.
+        """
+        if self.domain is None:
+            return self.distortion is not None and self.distortion > UNUSUAL
+        return self.domain > UNUSUAL or (self.distortion is not None and self.distortion >= 1)
 
     def sentence(self, info: PriorInfo) -> str:
         """What is to be said of a picture that is none of the domain."""

@@ -9,6 +9,7 @@ left out: `--steps 0`, at several qualities. A prior without an encoder is searc
 import argparse
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 from invcomp.codec import DEFAULT_QUALITY, Codec
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="for a prior without an encoder")
     args = parser.parse_args()
     priors: list[str] = args.prior or ["faces"]
-    print("| prior | pictures | | flagged | by their looks | by their distortion | highest percentile |")
+    print("| prior | pictures | | flagged | by their looks | distortion beyond 99 % | highest percentile of looks |")
     print("|---|---|---|---|---|---|---|")
     for prior in priors:
         codec = Codec(prior, "cpu")
@@ -42,7 +43,7 @@ def row(codec: Codec, folder: Path, steps: int) -> str:
             result.standing
             for result in codec.compress_batch(images, quality=quality, steps=0 if len(qualities) > 1 else steps)
         ]
-        for quality in track(qualities, description=folder.name, transient=True)
+        for quality in track(qualities, description=folder.name, transient=True, console=Console(stderr=True))
     ]
     standings = [standing for series in found for standing in series]
     looks = sum((standing.domain or 0) > 0.99 for standing in found[0])
@@ -52,7 +53,7 @@ def row(codec: Codec, folder: Path, steps: int) -> str:
     shown = shares[0] if len(set(shares)) == 1 else f"{min(shares, key=float)} to {max(shares, key=float)}"
     return (
         f"{len(images)} | {shown} % | {looks} | {', '.join(map(str, distorted))} | "
-        f"{100 * max(standing.share or 0 for standing in standings):.1f}"
+        f"{100 * max(standing.domain or 0 for standing in standings):.1f}"
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 
 from invcomp.codec import Codec
@@ -63,7 +64,8 @@ def main() -> None:
     key = f"{begin} {ASKED}"
     if key not in kept:
         kept[key] = [
-            reached(codec, image, args.schedule) for image in track(images, description="least quality", transient=True)
+            reached(codec, image, args.schedule)
+            for image in track(images, description="least quality", transient=True, console=Console(stderr=True))
         ]
         write_whole(args.output, json.dumps(kept).encode())
     found = kept[key]

@@ -60,6 +60,14 @@ def test_a_prior_without_calibration_says_nothing() -> None:
     assert not Standing().mismatch
 
 
+def test_looks_decide_and_distortion_beyond_every_held_out_picture() -> None:
+    assert Standing(0.2, 0.995).mismatch
+    assert not Standing(0.995, 0.5).mismatch
+    assert Standing(1.0, 0.5).mismatch
+    assert Standing(0.995, None).mismatch
+    assert not Standing(0.98, None).mismatch
+
+
 def test_a_domain_knows_what_is_far_off_in_either_way() -> None:
     generator = torch.Generator().manual_seed(0)
     axes = torch.randn(24, 24, generator=generator, dtype=torch.float64)
@@ -171,7 +179,8 @@ def test_the_command_warns_fails_or_falls_back(tmp_path: Path) -> None:
     entries = {Path(entry["input"]).stem: entry for entry in json.loads(out)["files"]}
     assert entries["cat"]["mismatch"]
     assert not entries["face"]["mismatch"]
-    assert entries["face"]["percentile"] < 99 < entries["cat"]["percentile"]
+    assert entries["face"]["domain_percentile"] < 99 < entries["cat"]["domain_percentile"]
+    assert 0 <= entries["face"]["distortion_percentile"] <= 100
     code, out, err = run(*common, "-o", tmp_path / "b", "--on-mismatch", "fail")
     assert code == 1
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["face.inv"]
