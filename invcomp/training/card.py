@@ -17,6 +17,7 @@ from torch import Tensor
 from invcomp.entropy.chain import draw
 from invcomp.entropy.tables import LevelTables
 from invcomp.pictures import grid, png_bytes, to_image
+from invcomp.priors.calibration import SHARES, UNUSUAL
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import PriorInfo
 from invcomp.svg import STYLE, canvas, standalone, text_of
@@ -123,6 +124,24 @@ def training_curve(log: Path) -> str:
         return standalone(text_of(figure, "training", "held-out PSNR at 100, 200 and 400 bytes against pictures seen"))
 
 
+def usual(info: PriorInfo) -> str:
+    """What is usual, as a table."""
+    known = info.usual
+    if known is None:
+        return "What is usual was not measured."
+    median, high = SHARES.index(0.5), SHARES.index(UNUSUAL)
+    rows = "\n".join(
+        f"| {index} | {series[median]:.3g} | {series[high]:.3g} |" for index, series in enumerate(known.distortion)
+    )
+    looks = f"; looks score {known.domain[median]:.2f}, {known.domain[high]:.2f}" if known.domain else ""
+    return f"""Of {known.pictures:,} pictures, held-out ones and what augmentation made of them (`compress` says where others
+fall{looks}):
+
+| rate index | distortion, median | 99th percentile |
+|---|---|---|
+{rows}"""
+
+
 def card(info: PriorInfo, networks: Networks, rate: int, curve: bool) -> str:
     """The text; `rate` is the index that the pictures show."""
     arch, training = networks.generator.arch, info.training
@@ -177,6 +196,8 @@ encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
 | rate index | bytes | PSNR, dB | 1 - SSIM |
 |---|---|---|---|
 {rows}
+
+{usual(info)}
 
 At rate index {rate}:
 
