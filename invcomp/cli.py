@@ -33,6 +33,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave outputs that exist as they are: completes an interrupted call.")
 ]
+Label = Annotated[bool, typer.Option("--label", help='Draw a small mark, "generated likeness", into the corner.')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
 
 
@@ -381,6 +382,7 @@ def decompress(
         Path | None,
         typer.Option(help="Put the faces (compressed with --align paste) back into this picture: one output for all."),
     ] = None,
+    label: Label = False,
     device: Device = "auto",
     force: Force = False,
     skip_existing: SkipExisting = False,
@@ -409,14 +411,15 @@ def decompress(
             background = read_picture(onto)
             for note in background.notes:
                 say(f"invcomp: {onto}: {note}")
-        from invcomp import container
+        from invcomp import container, provenance
         from invcomp.alignment import paste, place
         from invcomp.codec import Codec, check_shown
+        from invcomp.label import TOO_SMALL, mark, mark_face
 
         check_shown(native, size)
         chosen = Codec(prior, device) if prior and len(there) < len(jobs) else None
         known: dict[int, Codec] = {}
-        faces = []
+        faces, makers = [], []
         with progress_bar("decompressing", len(jobs), quiet=as_json) as done:
             for number, job in enumerate(jobs):
                 entry = there.get(number) or entry_of(job)
@@ -447,6 +450,9 @@ def decompress(
                         entry |= {"levels": whole, "of": had}
                     if onto:
                         faces.append((image, square))
+                        makers.append(codec.made_by)
+                    elif label and not mark(image):
+                        say(f"invcomp: {job.name}: {TOO_SMALL}")
                     seconds = time.perf_counter() - began
                     if not onto:
                         write_output(job, encode_image(image, job.target))
@@ -455,7 +461,12 @@ def decompress(
                     entry["error"] = str(error)
                 done(number + 1)
         if faces:
-            write_output(jobs[0], encode_image(paste(background.image, faces), jobs[0].target))
+            whole = paste(background.image, faces)
+            whole.info |= provenance.pasted(makers, [face.info for face, _ in faces], background.image.info)
+            small = sum(not mark_face(whole, square) for _, square in faces) if label else 0
+            if small:
+                say(f"invcomp: {onto}: {counted(small, 'face')} too small for a mark; the metadata names the prior")
+            write_output(jobs[0], encode_image(whole, jobs[0].target))
         finish(entries, as_json, streamed, ["input", "output", "bytes", "width", "height", "seconds"])
 
 
@@ -523,6 +534,7 @@ def sample(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the pictures that are in the folder.")] = False,
+    label: Label = False,
     device: Device = "auto",
     force: Force = False,
 ) -> None:
@@ -533,6 +545,7 @@ def sample(
 
     with plain_errors():
         from invcomp.codec import Codec
+        from invcomp.label import TOO_SMALL, mark
         from invcomp.memory import keep_freed_memory
 
         as_grid = output.suffix.lower() in extensions()
@@ -548,19 +561,26 @@ def sample(
         keep_freed_memory()
         settings = codec.sampling(rate, size, truncation)
         drawn = codec.samples(missing, seed=seed, **settings)
+        drawing = {"prior": codec.prior.info.id, "seed": seed, **settings} | ({"label": True} if label else {})
         if not as_grid:
             make_folder(output)
-            note_settings(output / "samples.json", {"prior": codec.prior.info.id, "seed": seed, **settings}, resume)
+            note_settings(output / "samples.json", drawing, resume)
         with progress_bar("sampling", n) as done:
-            images = []
+            images, marked = [], True
             for count, (index, image) in enumerate(drawn, start=n - len(missing) + 1):
+                if label:
+                    marked = mark(image)
                 if as_grid:
                     images.append(image)
                 else:
                     write_whole(names[index], encode_image(image, names[index], quick=True))
                 done(count)
             if as_grid:
-                write_whole(output, encode_image(grid(images, columns=min(n, 8)), output))
+                sheet = grid(images, columns=min(n, 8))
+                sheet.info |= images[0].info
+                write_whole(output, encode_image(sheet, output))
+    if not marked:
+        say(f"invcomp: {output}: {TOO_SMALL}")
     say(f"wrote {len(missing)} pictures to {output}" + (f"; {n - len(missing)} were there" if resume else ""))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp import container
+from invcomp import container, provenance
 from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
 from invcomp.entropy import coder
@@ -33,6 +33,7 @@ from invcomp.fallback import Still, best_within, decode_still, enlarged, smalles
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
+from invcomp.label import mark
 from invcomp.pictures import to_image, to_srgb, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
 from invcomp.priors.architecture import MAX_FREE_PIXELS, Architecture
@@ -481,6 +482,7 @@ class Codec:
         size: int | None = None,
         levels: int | None = None,
         partial: bool = False,
+        label: bool = False,
         name: str = "the file",
     ) -> Image.Image:
         """The bytes of a file → a picture of the original's size, or (`native`) the prior's.
@@ -488,7 +490,9 @@ class Codec:
         `size`: longer side in pixels instead. A prior that paints several sizes paints the smallest that is large
         enough, and the picture is resized from there. `levels`: how many of the coarsest latent levels are used; what
         the others would say is left to the prior. `partial`: a truncated progressive file is shown as far as its levels
-        are whole. Raises `FormatError`, and `UsageError` for an impossible size or number of levels.
+        are whole. `label` draws a mark, "generated likeness", where there is room for it (`invcomp.label`). The
+        picture's `info` says which prior made it, and `invcomp.pictures.encode_image` keeps that in a file.
+        Raises `FormatError`, and `UsageError` for an impossible size or number of levels.
         """
         check_shown(native, size)
         self._check_levels(levels)
@@ -504,7 +508,12 @@ class Codec:
         painted = self.painted_size(max(width, height))
         picture = self.paint([symbols], [content.rate], painted)[0]
         image = to_image(picture if painted else picture[:, : own[1], : own[0]])
-        return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.LANCZOS)
+        image.info |= provenance.decoded(self.made_by, *self.levels_used(content, levels))
+        if label:
+            mark(image)
+        return image
 
     def shown_size(self, own: tuple[int, int], native: bool = False, size: int | None = None) -> tuple[int, int]:
         """Size (width, height) of a decoded picture whose original had the size `own`."""
@@ -526,9 +535,13 @@ class Codec:
 
     def levels_there(self, data: bytes, name: str = "the file") -> tuple[int, int]:
         """How many of the coded levels of a file, which may be truncated, are there, and how many it had."""
-        content = container.read(data, self.prior.info.id_bytes, name, partial=True)
-        had = self.prior.arch.levels if content.levels is None else content.levels.bit_count()
-        return had if content.parts is None else len(content.parts), had
+        return self.levels_used(container.read(data, self.prior.info.id_bytes, name, partial=True))
+
+    def levels_used(self, content: Container, most: int | None = None) -> tuple[int, int]:
+        """How many of the coded levels of a file are there, and among the coarsest `most`; and how many it had."""
+        coded = [n for n in range(self.prior.arch.levels) if content.levels is None or content.levels >> n & 1]
+        there = coded if content.parts is None else coded[: len(content.parts)]
+        return sum(most is None or level < most for level in there), len(coded)
 
     def paint(self, symbols: Sequence[Symbols], rates: Sequence[int], size: int | None = None) -> Tensor:
         """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W).
@@ -578,17 +591,23 @@ class Codec:
         """
         settings = self.sampling(rate, size, psi)
         if isinstance(self.prior.generator, Generator):
-            return self._samples(indices, settings["rate"], settings["size"], seed)
-        assert self.prior.mapping is not None
-        return draw_pictures(
-            self.prior.mapping,
-            self.prior.generator.synthesis,
-            self.prior.generator.mean_style,
-            seed=seed,
-            indices=indices,
-            psi=settings["psi"],
-            size=settings["size"],
-        )
+            drawn = self._samples(indices, settings["rate"], settings["size"], seed)
+        else:
+            assert self.prior.mapping is not None
+            drawn = draw_pictures(
+                self.prior.mapping,
+                self.prior.generator.synthesis,
+                self.prior.generator.mean_style,
+                seed=seed,
+                indices=indices,
+                psi=settings["psi"],
+                size=settings["size"],
+            )
+        return (self._with_maker(index, image) for index, image in drawn)
+
+    def _with_maker(self, index: int, image: Image.Image) -> tuple[int, Image.Image]:
+        image.info |= provenance.drawn(self.made_by)
+        return index, image
 
     def sampling(self, rate: int | None, size: int | None, psi: tuple[float, float] | None) -> dict[str, Any]:
         """The arguments of `samples` with what is left open filled in. Raises `UsageError`."""
@@ -658,6 +677,10 @@ class Codec:
     def crop_side(self, square: Square) -> int:
         """Pixels a side at which a square is cut out: the prior's own, or the square's for a prior of free size."""
         return self.prior.arch.image_size or max(1, min(MAX_CROP, round(square.side)))
+
+    @property
+    def made_by(self) -> provenance.Prior:
+        return self.prior.info.name, self.prior.info.id
 
     @cached_property
     def _own_size(self) -> tuple[int, int] | None:

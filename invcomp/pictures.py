@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from invcomp.errors import ImageError, InvcompError, OutputError
 from invcomp.jobs import Job, read_input
+from invcomp.provenance import save_options
 
 MAX_PIXELS = 100_000_000
 FORMATS = (  # that Pillow decodes itself; for others it runs programs (EPS: Ghostscript), or they are no pictures
@@ -162,13 +164,15 @@ def to_image(picture: Tensor) -> Image.Image:
 def encode_image(image: Image.Image, path: Path | None = None, quick: bool = False) -> bytes:
     """The bytes of an image file in the format that the suffix of `path` names; PNG if it names none.
 
+    What the image's info says of the prior that made it (`invcomp.provenance`) is kept as far as the format can.
     `quick`: a PNG in less time, a little larger.
     """
     kind = Image.registered_extensions().get(path.suffix.lower(), "PNG") if path else "PNG"
-    options = {"compress_level": 1} if quick else {"optimize": image.width * image.height <= 1 << 20}
+    kind = kind if kind in Image.SAVE else "PNG"
+    options: dict[str, Any] = {"compress_level": 1} if quick else {"optimize": image.width * image.height <= 1 << 20}
     buffer = io.BytesIO()
     try:
-        image.save(buffer, format=kind if kind in Image.SAVE else "PNG", **options)
+        image.save(buffer, format=kind, **options, **save_options(image.info, kind))
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path} cannot be written as {kind}: {error}; give a name that ends in .png") from None
     return buffer.getvalue()
