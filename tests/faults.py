@@ -12,9 +12,9 @@ import pytest
 from tests.conftest import ROOT
 
 KILL_AT = """
-import os, signal, sys
+import os, signal, stat, sys
 from pathlib import Path
-from invcomp import cli, writing
+from invcomp import cli
 moment, count = sys.argv.pop(1), int(sys.argv.pop(1))
 real = {"sync": os.fsync, "rename": Path.replace}
 calls = 0
@@ -23,8 +23,9 @@ def kill_at(kind, *arguments):
     calls += kind == moment
     if calls == count and kind == moment == "rename":
         os.kill(os.getpid(), signal.SIGKILL)
-    if calls == count and kind == moment:  # half of the file is on the disk
-        os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
+    if calls == count and kind == moment:
+        if stat.S_ISREG(os.fstat(arguments[0]).st_mode):  # then half of the file is on the disk
+            os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
     return real[kind](*arguments)
 os.fsync = lambda handle: kill_at("sync", handle)
