@@ -450,8 +450,9 @@ def decompress(
                         entry |= {"levels": whole, "of": had}
                     if onto:
                         faces.append((image, square))
-                        makers.append(codec.made_by)
-                    elif label and not mark(image):
+                        if provenance.PRIOR in image.info:
+                            makers.append(codec.made_by)
+                    elif label and provenance.PRIOR in image.info and not mark(image):
                         say(f"invcomp: {job.name}: {TOO_SMALL}")
                     seconds = time.perf_counter() - began
                     if not onto:
@@ -461,12 +462,14 @@ def decompress(
                     entry["error"] = str(error)
                 done(number + 1)
         if faces:
-            whole = paste(background.image, faces)
-            whole.info |= provenance.pasted(makers, [face.info for face, _ in faces], background.image.info)
-            small = sum(not mark_face(whole, square) for _, square in faces) if label else 0
+            pasted = paste(background.image, faces)
+            generated = [(face.info, square) for face, square in faces if provenance.PRIOR in face.info]
+            if generated:
+                pasted.info |= provenance.pasted(makers, [told for told, _ in generated], background.image.info)
+            small = sum(not mark_face(pasted, square) for _, square in generated) if label else 0
             if small:
                 say(f"invcomp: {onto}: {counted(small, 'face')} too small for a mark; the metadata names the prior")
-            write_output(jobs[0], encode_image(whole, jobs[0].target))
+            write_output(jobs[0], encode_image(pasted, jobs[0].target))
         finish(entries, as_json, streamed, ["input", "output", "bytes", "width", "height", "seconds"])
 
 

@@ -191,8 +191,13 @@ def test_the_command_warns_fails_or_falls_back(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "cat.inv").stat().st_size <= 200
     code, out, err = run("info", tmp_path / "c" / "cat.inv")
     assert "webp" in out
-    code, out, err = run("decompress", tmp_path / "c" / "cat.inv", "-o", tmp_path / "cat-back.png")
+    code, out, err = run("decompress", tmp_path / "c" / "cat.inv", "-o", tmp_path / "cat-back.png", "--label")
     assert code == 0
+    assert "invcomp-prior" not in Image.open(tmp_path / "cat-back.png").info  # no prior made it, and no mark is on it
+    assert np.array_equal(
+        np.asarray(Image.open(tmp_path / "cat-back.png")),
+        np.asarray(Codec("faces-64").decompress((tmp_path / "c" / "cat.inv").read_bytes())),
+    )
     assert Image.open(tmp_path / "cat-back.png").size == (80, 80)
     code, _, err = run(*common, "-o", tmp_path / "d", "--on-mismatch", "maybe")
     assert code == 2
