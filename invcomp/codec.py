@@ -491,7 +491,8 @@ class Codec:
         enough, and the picture is resized from there. `levels`: how many of the coarsest latent levels are used; what
         the others would say is left to the prior. `partial`: a truncated progressive file is shown as far as its levels
         are whole. `label` draws a mark, "generated likeness", where there is room for it (`invcomp.label`); not on what
-        another codec stored (`fallback`), which is returned as it is. The picture's `info` says which prior made it, and `invcomp.pictures.encode_image` keeps that in a file.
+        another codec stored (`fallback`), which is returned as it is. The picture's `info` says which prior made it,
+        and `invcomp.pictures.encode_image` keeps that in a file.
         Raises `FormatError`, and `UsageError` for an impossible size or number of levels.
         """
         check_shown(native, size)
