@@ -115,6 +115,7 @@ class Priors:
         self.image = Image.effect_noise((32, 32), 60).convert("RGB")
         free = untrained(folder / "other", FREE, contexts=False)
         self.corpus = [self.joined(self.folder), self.joined(free), *seeds]
+        self.run(self.corpus[0])  # what torch imports when it is first used is no input's fault
 
     @staticmethod
     def joined(folder: Path) -> bytes:
