@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("limits"))
     parser.add_argument("--prior", default="faces")
     parser.add_argument("--schedule", default="fast")
-    parser.add_argument("--sizes", default="100,60,200,400,45,150,300,80,600", help="bytes, with commas")
+    parser.add_argument("--sizes", default="100,60,200,400,45,150", help="bytes, with commas")
     parser.add_argument("--drawn", type=Path, help="a folder of faces drawn like those of the training")
     parser.add_argument("--samples", type=int, default=128, help="faces drawn from the prior, whose skin is measured")
     parser.add_argument("--strip", type=Path, help="file for the picture of faces")
