@@ -37,10 +37,11 @@ class Standing:
         assert share is not None
         assert usual is not None
         shown = "all" if share >= 1 else f"{100 * share:.1f} %"
+        number = usual.pictures if by_domain else usual.decoded
         less = "look more like it" if by_domain else "come back truer"
         return (
             f"this does not look like what the prior {info.name} is for ({info.domain}): {shown} of "
-            f"{usual.pictures:,} held-out pictures {less}"
+            f"{number:,} held-out pictures {less}"
         )
 
 

@@ -74,7 +74,7 @@ def main() -> None:
             domain, values = domain_and_scores(network, load(codec, args.pictures), others, usual, change)
             scores = quantiles(values)
         found = encoded(codec, usual) if codec.prior.encoder else searched(codec, usual, args.steps, args.most)
-    card = calibration(found, scores, 0 if codec.prior.encoder else args.steps)
+    card = calibration(len(usual), found, scores, 0 if codec.prior.encoder else args.steps)
     digest = write_domain(output, domain)
     if (output / SUPPLEMENT_CARD).exists():
         supplement = json.loads((output / SUPPLEMENT_CARD).read_text())

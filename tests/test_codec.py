@@ -96,9 +96,9 @@ def test_limits_hold_with_a_short_checksum(tiny: Codec, held_out: list[Image.Ima
         tiny.compress(held_out[0], steps=0, max_bytes=4, checksum=1)
 
 
-def test_a_picture_of_another_codec_is_refused_with_a_sentence(tiny: Codec) -> None:
+def test_what_is_no_picture_of_another_codec_is_refused_with_a_sentence(tiny: Codec) -> None:
     data = container.write(container.Container(tiny.prior.info.id_bytes, 0, b"RIFF", foreign="webp"))
-    with pytest.raises(FormatError, match="holds a webp file"):
+    with pytest.raises(FormatError, match="the webp file in it cannot be read"):
         tiny.decompress(data)
 
 

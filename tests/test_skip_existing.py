@@ -81,7 +81,7 @@ def test_the_output_of_another_input_is_not_taken_for_done(folder: Path, tiny_fo
 
 
 def test_a_file_that_cannot_be_named_fails_alone(folder: Path, tiny_folder: Path) -> None:
-    windows(1)[0].save(folder / "in" / ("x" * 252 + ".im"), format="IM")  # with .inv the name is too long
+    windows(1)[0].save(folder / "in" / ("x" * 252 + ".bw"), format="SGI")  # with .inv the name is too long
     code, entries = compress(folder, tiny_folder)
     assert code == 1
     assert ["error" in entry for entry in entries] == [False, False, False, True]

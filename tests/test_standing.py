@@ -35,7 +35,7 @@ def test_shares_are_those_of_the_values() -> None:
 
 def good() -> dict[str, object]:
     series = [float(n) for n in range(len(SHARES))]
-    return asdict(Calibration(100, 0, [series, series], series))
+    return asdict(Calibration(100, 100, 0, [series, series], series))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,13 @@ def test_a_damaged_calibration_is_refused(changed: dict[str, object]) -> None:
 def test_a_prior_without_calibration_says_nothing() -> None:
     assert read_calibration({}, 2) is None
     assert not Standing().mismatch
+
+
+def test_too_few_pictures_say_nothing() -> None:
+    series = [float(n) for n in range(len(SHARES))]
+    few = Calibration(99, 99, 0, [series], series)
+    assert few.domain_share(5.0) is None
+    assert few.distortion_share(5.0, 0) is None
 
 
 def test_looks_decide_and_distortion_beyond_every_held_out_picture() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
+ENOUGH = 100  # pictures from which on a 99th percentile says anything
 UNUSUAL = 0.99  # share of the domain's own pictures beyond which a picture is taken for none
 
 
@@ -15,7 +16,9 @@ class Calibration:
     """Quantiles at `SHARES` of what held-out pictures show."""
 
     pictures: int
-    """How many pictures, with those that augmentation made of them."""
+    """How many were looked at, with those that augmentation made of them."""
+    decoded: int
+    """How many were decoded."""
     steps: int
     """Of the search; 0: the encoder alone."""
     distortion: list[list[float]]
@@ -23,13 +26,15 @@ class Calibration:
     domain: list[float]
     """Scores of `invcomp.priors.domain`; empty if the prior cannot tell."""
 
-    def distortion_share(self, value: float, rate: int) -> float:
-        """The share of held-out pictures, in [0, 1], with less distortion than `value` at a rate index."""
-        return share_below(value, self.distortion[rate])
+    def distortion_share(self, value: float, rate: int) -> float | None:
+        """The share of held-out pictures, in [0, 1], with less distortion than `value` at a rate index; None if there
+        are too few."""
+        return share_below(value, self.distortion[rate]) if self.decoded >= ENOUGH else None
 
     def domain_share(self, score: float) -> float | None:
-        """The share of held-out pictures, in [0, 1], nearer to the domain than a score; None if unknown."""
-        return share_below(score, self.domain) if self.domain else None
+        """The share of held-out pictures, in [0, 1], nearer to the domain than a score; None if it is not known, or
+        of too few."""
+        return share_below(score, self.domain) if self.domain and self.pictures >= ENOUGH else None
 
 
 def quantiles(values: Sequence[float]) -> list[float]:
@@ -49,6 +54,7 @@ def read_calibration(data: Any, rates: int) -> Calibration | None:
     try:
         found = Calibration(
             int(data["pictures"]),
+            int(data["decoded"]),
             int(data["steps"]),
             [[float(value) for value in series] for series in data["distortion"]],
             [float(value) for value in data["domain"]],

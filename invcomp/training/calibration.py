@@ -50,6 +50,7 @@ def domain_and_scores(
     return domain, domain.scores(domain_features(network, held_out)).tolist()
 
 
-def calibration(found: list[list[float]], scores: list[float], steps: int = 0) -> dict[str, Any]:
-    """What `prior.json` says: distortions [R][N], quantiles of the domain's scores if there are any."""
-    return asdict(Calibration(len(found[0]), steps, [quantiles(series) for series in found], scores))
+def calibration(pictures: int, found: list[list[float]], scores: list[float], steps: int = 0) -> dict[str, Any]:
+    """What `prior.json` says: of so many pictures quantiles of the domain's scores, if there are any, and distortions
+    [R][N] of some of them."""
+    return asdict(Calibration(pictures, len(found[0]), steps, [quantiles(series) for series in found], scores))

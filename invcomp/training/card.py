@@ -134,7 +134,7 @@ def usual(info: PriorInfo) -> str:
         f"| {index} | {series[median]:.3g} | {series[high]:.3g} |" for index, series in enumerate(known.distortion)
     )
     looks = f"; looks score {known.domain[median]:.2f}, {known.domain[high]:.2f}" if known.domain else ""
-    return f"""Of {known.pictures:,} pictures, held-out ones and what augmentation made of them
+    return f"""Of {known.decoded:,} pictures, held-out ones and what augmentation made of them
 (`compress` says where others fall{looks}):
 
 | rate index | distortion, median | 99th percentile |

@@ -171,7 +171,7 @@ def write_prior(
                     "watts": watts(device),
                     **provenance,
                 },
-                calibration=calibration(found, quantiles(scores) if scores else []),
+                calibration=calibration(len(usual), found, quantiles(scores) if scores else []),
                 results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
             )
             write_card(place, info, networks, tables, y, folder / LOG)
