@@ -16,17 +16,20 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for tests
 
-from invcomp import Codec  # noqa: E402
+from invcomp import Codec, container  # noqa: E402
+from invcomp.container import CODECS, Container  # noqa: E402
+from invcomp.fallback import encode  # noqa: E402
 from invcomp.pictures import encode_image, read_picture  # noqa: E402
 from invcomp.placement import Placement  # noqa: E402
 from invcomp.writing import write_whole  # noqa: E402
-from tests.golden_files import GOLDEN, digest, fields, golden_priors, prior_folder  # noqa: E402
+from tests.golden_files import GOLDEN, digest, fields, golden_priors, prior_folder, read  # noqa: E402
 
 STEPS, PORTRAITS_STEPS = 50, 12
+LATEST = "829ec035"  # has files of what the container learned last: a checksum of one byte, foreign pictures
 PLACE = Placement((4000, 3000), (-1201, 900), (800, -30))
 
 
-def cases() -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
+def cases(prior: str) -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
     """Name, picture and arguments of every golden file of a prior: small pictures, and every field of the header."""
     faces = [read_picture(path).image for path in sorted((ROOT / "tests" / "faces").glob("*.png"))]
     wide = faces[2].resize((90, 40), Image.Resampling.LANCZOS)
@@ -37,6 +40,9 @@ def cases() -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
     yield "progressive", faces[4], {"progressive": True, "quality": 60}
     yield "placed", faces[5], {"placement": PLACE, "quality": 20}
     yield "every-field", wide, {"progressive": True, "levels": 2, "placement": PLACE, "quality": 60}
+    if prior == LATEST:
+        yield "one-byte", faces[0], {"checksum": 1, "quality": 20}
+        yield "one-byte-progressive", faces[1], {"checksum": 1, "quality": 20, "progressive": True}
     yield "own-size", read_picture(ROOT / "examples" / "faces" / "face-1.png").image, {"quality": 60}
 
 
@@ -54,17 +60,34 @@ def write(version: str, prior: str, codec: Codec) -> None:
     """The golden files of a prior that are not there yet."""
     digests, headers = (Index(GOLDEN / name) for name in ("symbols.json", "fields.json"))
     steps = STEPS if codec.prior.encoder else PORTRAITS_STEPS
-    for case, image, arguments in cases():
+    for case, image, arguments in cases(prior):
         path = GOLDEN / f"{version}-{prior}-{case}.inv"
         if path.exists() or (case == "own-size" and image.size != (codec.prior.arch.image_size,) * 2):
             continue
         data = codec.compress(image, steps=steps, **arguments)
-        content, symbols = codec.read(data)
-        write_whole(path.with_suffix(".png"), encode_image(codec.decompress(data)))
-        write_whole(path, data)
-        digests.add(path.stem, digest(symbols))
-        headers.add(path.stem, fields(content))
-        print(f"{path.name}: {len(data)} bytes")
+        keep(path, codec, data, digests, headers)
+    if prior == LATEST:
+        for kind in CODECS:
+            path = GOLDEN / f"{version}-{prior}-foreign-{kind}.inv"
+            if not path.exists():
+                keep(path, codec, foreign(codec, kind), digests, headers)
+
+
+def foreign(codec: Codec, kind: str) -> bytes:
+    """A small photograph as another codec's file."""
+    image = read_picture(ROOT / "tests" / "faces" / "face-3.png").image.resize((48, 32), Image.Resampling.LANCZOS)
+    payload = encode(kind, image, 40)
+    return container.write(Container(codec.prior.info.id_bytes, 0, payload, size=(96, 64), foreign=kind))
+
+
+def keep(path: Path, codec: Codec, data: bytes, digests: "Index", headers: "Index") -> None:
+    """Write a file, its picture, and what is known of it."""
+    content, symbols = read(codec, data)
+    write_whole(path.with_suffix(".png"), encode_image(codec.decompress(data)))
+    write_whole(path, data)
+    digests.add(path.stem, digest(symbols))
+    headers.add(path.stem, fields(content))
+    print(f"{path.name}: {len(data)} bytes")
 
 
 class Index:

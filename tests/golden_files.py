@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from invcomp import container
+from invcomp.codec import Codec
 from invcomp.container import Container
 from invcomp.entropy.chain import Symbols
 from invcomp.errors import MissingPackageError
@@ -59,7 +61,9 @@ def digest(symbols: Symbols) -> str:
 def fields(content: Container) -> dict[str, Any]:
     """What a file says besides its symbols: for `fields.json`."""
     place = content.placement
-    return {
+    later = {"checksum": content.checksum} if content.checksum != 2 else {}
+    later |= {"foreign": content.foreign} if content.foreign else {}
+    return later | {
         "rate": content.rate,
         "tail": content.tail,
         "size": list(content.size) if content.size else None,
@@ -67,6 +71,12 @@ def fields(content: Container) -> dict[str, Any]:
         "placement": [*place.size, *place.centre, *place.half] if place else None,
         "parts": None if content.parts is None else [len(part) for part in content.parts],
     }
+
+
+def read(codec: Codec, data: bytes) -> tuple[Container, Symbols]:
+    """What a golden file says; a foreign one has no symbols."""
+    content = container.read(data, codec.prior.info.id_bytes)
+    return (content, []) if content.foreign else codec.read(data)
 
 
 def prior_folder(prior: GoldenPrior, into: Path) -> Path:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from invcomp import container
 from invcomp.codec import Codec
-from tests.golden_files import GOLDEN, ROOT, UnavailableError, digest, fields, golden_priors, known, prior_folder
+from tests.golden_files import GOLDEN, ROOT, UnavailableError, digest, fields, golden_priors, known, prior_folder, read
 
 PRIORS = golden_priors()
 FIRST = "2b18d502c0a3f24fea98d66ea65a44e775f5fb75"  # the last change of the container before files were shipped
@@ -56,7 +56,7 @@ def codec_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Codec
 def test_golden_files_decode_as_when_they_were_written(path: Path, codec_of: Callable[[Path], Codec]) -> None:
     codec, data = codec_of(path), path.read_bytes()
     assert codec.prior.info.id == PRIORS[key(path)].id
-    content, symbols = codec.read(data)
+    content, symbols = read(codec, data)
     assert digest(symbols) == known("symbols.json")[path.stem]
     assert fields(content) == known("fields.json")[path.stem]
     decoded = np.asarray(codec.decompress(data), dtype=int)
@@ -89,6 +89,13 @@ def test_every_file_has_its_picture_its_symbols_and_its_fields() -> None:
     assert stems == {path.stem for path in GOLDEN.glob("*.png")}
     assert stems == set(known("symbols.json")) == set(known("fields.json"))
     assert {key(path) for path in FILES} == set(PRIORS)
+
+
+def test_both_checksums_and_both_foreign_codecs_are_there() -> None:
+    entries = known("fields.json").values()
+    assert {entry.get("checksum", 2) for entry in entries} == {1, 2}
+    assert any(entry.get("checksum") == 1 and entry["parts"] for entry in entries)
+    assert {entry.get("foreign") for entry in entries} == {None, *container.CODECS}
 
 
 @pytest.mark.parametrize("name", sorted(set(PRIORS) - {"faces"}))
