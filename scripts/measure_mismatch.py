@@ -3,7 +3,7 @@
     python scripts/measure_mismatch.py FOLDER… --prior faces --prior faces-64
 
 A picture stands where its encoder's guess does, at the rate index of its file, so the search changes nothing and is
-left out: `--steps 0`, at several qualities. A prior without an encoder is searched, with `--steps`, at one quality.
+left out: 0 steps, at several qualities. Of a prior without an encoder only looks are counted, at one quality.
 """
 
 import argparse
@@ -22,7 +22,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--prior", action="append", help="name or folder; several may be given (default: faces)")
-    parser.add_argument("--steps", type=int, default=20, help="for a prior without an encoder")
     args = parser.parse_args()
     priors: list[str] = args.prior or ["faces"]
     print("| prior | pictures | | flagged | by their looks | distortion beyond 99 % | highest percentile of looks |")
@@ -30,14 +29,14 @@ def main() -> None:
     for prior in priors:
         codec = Codec(prior, "cpu")
         for folder in args.folders:
-            print(f"| {prior} | {folder.name} | {row(codec, folder, args.steps)} |", flush=True)
+            print(f"| {prior} | {folder.name} | {row(codec, folder)} |", flush=True)
 
 
-def row(codec: Codec, folder: Path, steps: int) -> str:
+def row(codec: Codec, folder: Path) -> str:
     """Cells of the table for the pictures of a folder."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in extensions())
     images = [read_picture(path).image for path in files]
-    qualities, steps = (QUALITIES, 0) if codec.prior.encoder else ((DEFAULT_QUALITY,), steps)
+    qualities = QUALITIES if codec.prior.encoder else (DEFAULT_QUALITY,)
     found = [
         [
             result.standing
