@@ -40,7 +40,7 @@ def row(codec: Codec, folder: Path) -> str:
     found = [
         [
             result.standing
-            for result in codec.compress_batch(images, quality=quality, steps=0 if len(qualities) > 1 else steps)
+            for result in codec.compress_batch(images, quality=quality, steps=0 if len(qualities) > 1 else 0)
         ]
         for quality in track(qualities, description=folder.name, transient=True, console=Console(stderr=True))
     ]
