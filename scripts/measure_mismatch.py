@@ -38,10 +38,7 @@ def row(codec: Codec, folder: Path) -> str:
     images = [read_picture(path).image for path in files]
     qualities = QUALITIES if codec.prior.encoder else (DEFAULT_QUALITY,)
     found = [
-        [
-            result.standing
-            for result in codec.compress_batch(images, quality=quality, steps=0 if len(qualities) > 1 else 0)
-        ]
+        [result.standing for result in codec.compress_batch(images, quality=quality, steps=0)]
         for quality in track(qualities, description=folder.name, transient=True, console=Console(stderr=True))
     ]
     standings = [standing for series in found for standing in series]
