@@ -102,10 +102,12 @@ class Batch:
 
     def within(self, loss: Loss, expression: str, max_bytes: int) -> list[Compressed]:
         """Files of at most `max_bytes`."""
-        parts = self.prior.arch.levels if self.progressive else 0
+        levels = self.prior.arch.levels if self.schedule.levels is None else self.schedule.levels
+        parts = levels if self.progressive else 0
+        left_out = 0 if self.progressive or self.schedule.levels is None else 2  # the field that says so
         limits = np.array(
             [
-                bits_within(max_bytes - container.overhead(size, placement, parts, self.checksum))
+                bits_within(max_bytes - container.overhead(size, placement, parts, self.checksum) - left_out)
                 for size, placement in zip(self.sizes, self.placements, strict=True)
             ]
         )

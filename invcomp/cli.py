@@ -443,16 +443,22 @@ def decompress(
                     image = codec.decompress(
                         data, native=native, size=shown, levels=levels, partial=partial, name=job.name
                     )
-                    if partial:
+                    generated = provenance.PRIOR in image.info
+                    if not generated:
+                        entry["codec"] = codec.foreign(data)
+                        asked = [word for word, given in (("--label", label), ("--levels", levels)) if given]
+                        nothing = f": {' and '.join(asked)} do nothing to it" if asked else ""
+                        say(f"invcomp: {job.name} holds a {entry['codec']} picture, which no prior made{nothing}")
+                    elif partial:
                         whole, had = codec.levels_there(data, job.name)
                         if whole < had:
                             say(f"invcomp: {job.name} is truncated: {whole} of its {had} levels are there")
                         entry |= {"levels": whole, "of": had}
                     if onto:
                         faces.append((image, square))
-                        if provenance.PRIOR in image.info:
+                        if generated:
                             makers.append(codec.made_by)
-                    elif label and provenance.PRIOR in image.info and not mark(image):
+                    elif label and generated and not mark(image):
                         say(f"invcomp: {job.name}: {TOO_SMALL}")
                     seconds = time.perf_counter() - began
                     if not onto:
@@ -463,10 +469,10 @@ def decompress(
                 done(number + 1)
         if faces:
             pasted = paste(background.image, faces)
-            generated = [(face.info, square) for face, square in faces if provenance.PRIOR in face.info]
-            if generated:
-                pasted.info |= provenance.pasted(makers, [told for told, _ in generated], background.image.info)
-            small = sum(not mark_face(pasted, square) for _, square in generated) if label else 0
+            made = [(face.info, square) for face, square in faces if provenance.PRIOR in face.info]
+            if made:
+                pasted.info |= provenance.pasted(makers, [told for told, _ in made], background.image.info)
+            small = sum(not mark_face(pasted, square) for _, square in made) if label else 0
             if small:
                 say(f"invcomp: {onto}: {counted(small, 'face')} too small for a mark; the metadata names the prior")
             write_output(jobs[0], encode_image(pasted, jobs[0].target))

@@ -45,7 +45,7 @@ from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
 from invcomp.priors.portraits.sampling import check_size, draw_pictures
 from invcomp.priors.registry import find_prior, mend_for, priors_of
-from invcomp.standing import ON_MISMATCH, REFUSAL, WARNING, Standing
+from invcomp.standing import ON_MISMATCH, UNKNOWN, WARNING, Standing
 
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
@@ -131,9 +131,22 @@ class Codec:
             fidelity = Fidelity(min_psnr, min_ssim)
             return self.fallback(image, quality, max_bytes, fidelity, placement, checksum)
 
-        early = self.domain_standing(image)
+        check_arguments(
+            quality=quality,
+            max_bytes=max_bytes,
+            min_psnr=min_psnr,
+            min_ssim=min_ssim,
+            schedule=schedule,
+            steps=steps,
+            loss=loss,
+            relaxation=relaxation,
+            start=start,
+            checksum=checksum,
+        )
+        self._check_levels(levels)
+        early = UNKNOWN if on_mismatch == "warn" else self.domain_standing(image)
         if early.mismatch and on_mismatch == "fail":
-            raise MismatchError(f"{early.sentence(self.prior.info)}; {REFUSAL}")
+            raise MismatchError(early.sentence(self.prior.info))
         if early.mismatch and on_mismatch == "fallback":
             return other()
         (result,) = self.compress_batch(
@@ -157,7 +170,7 @@ class Codec:
         if result.standing.mismatch:
             sentence = result.standing.sentence(self.prior.info)
             if on_mismatch == "fail":
-                raise MismatchError(f"{sentence}; {REFUSAL}")
+                raise MismatchError(sentence)
             if on_mismatch == "fallback":
                 return other()
             warnings.warn(f"{sentence}; {WARNING}", MismatchWarning, stacklevel=2)
@@ -296,6 +309,7 @@ class Codec:
         or the smallest that reaches the `fidelity`. Raises `ImageError` if there is none so small, `QualityError` if
         none reaches it.
         """
+        check_arguments(quality=quality, max_bytes=max_bytes, checksum=checksum)
         picture = to_srgb(image).image
         self.check_size(*picture.size)
         size = self.header_size(*picture.size)
@@ -533,6 +547,10 @@ class Codec:
     def placement(self, data: bytes, name: str = "the file", partial: bool = False) -> Placement | None:
         """Where in a larger picture the file's was cut out, if the file says so. Raises `FormatError`."""
         return container.read(data, self.prior.info.id_bytes, name, partial).placement
+
+    def foreign(self, data: bytes) -> str | None:
+        """Which other codec a file's picture is stored by, if it is (`fallback`). Raises `FormatError`."""
+        return container.read(data, self.prior.info.id_bytes).foreign
 
     def levels_there(self, data: bytes, name: str = "the file") -> tuple[int, int]:
         """How many of the coded levels of a file, which may be truncated, are there, and how many it had."""

@@ -18,7 +18,7 @@ from invcomp.jobs import Job, Piece, about, entry_of
 from invcomp.lab.picture_output import check_single, rendered
 from invcomp.memory import available_memory
 from invcomp.pictures import read_picture
-from invcomp.standing import REFUSAL, WARNING, Standing
+from invcomp.standing import REFUSAL_MEND, WARNING, WARNING_MEND, Standing
 
 MEMORY_SHARE = 0.5  # of what is available, for pictures inverted together
 READ_PIXELS = 1 << 26  # most pixels of the pictures that are read for a batch: at most 0.4 GB
@@ -192,7 +192,7 @@ class Compressor:
             error = {"error": f"{part.job.name}: {sentence} with --best-effort"}
             return Made(part.job, part.entry | error, None, notes)
         if standing.mismatch:
-            notes = [*notes, f"{standing.sentence(self.codec.prior.info)}; {WARNING}"]
+            notes = [*notes, f"{standing.sentence(self.codec.prior.info)}; {WARNING}; {WARNING_MEND}"]
         facts = {
             "width": piece.image.width,
             "height": piece.image.height,
@@ -231,7 +231,7 @@ class Compressor:
         options, sentence = self.options, standing.sentence(self.codec.prior.info)
         try:
             if options.on_mismatch == "fail":
-                raise MismatchError(f"{sentence}; {REFUSAL}")
+                raise MismatchError(f"{sentence}; {REFUSAL_MEND}")
             began = time.perf_counter()
             asked = Fidelity(options.min_psnr, options.min_ssim)
             data = self.codec.fallback(
@@ -243,6 +243,8 @@ class Compressor:
         notes = [*piece.notes, f"{sentence}; it is stored as {codec}"]
         if options.report is not None:
             notes.append("there is no report about such a file")
+        if options.progressive or options.levels is not None:
+            notes.append("it has no levels: --progressive and --levels do nothing to it")
         facts = {
             "width": piece.image.width,
             "height": piece.image.height,

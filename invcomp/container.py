@@ -234,6 +234,8 @@ def read(data: bytes, prior_id: bytes, name: str = "the file", partial: bool = F
     if not fields.progressive:
         if not whole:
             raise FormatError(f"{name} is truncated or damaged, and not progressive: nothing of it can be shown")
+        if data[-1] == 0 and intact(prior_id, data[:-1]):  # no writer leaves it so (`sound`)
+            raise FormatError(f"{name} is damaged: zeros follow its end; cut them off, or get it again")
         if len(body) < header.checksum:
             raise FormatError(f"{name} is damaged: its header ends early; get it again")
         rate, foreign = header.rate, None

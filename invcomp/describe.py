@@ -28,14 +28,16 @@ def file(data: bytes, name: str) -> dict[str, Any]:
         if intact(info.id_bytes, data):
             content = container.read(data, info.id_bytes, name)
             if content.foreign is not None:
-                facts["rate"] = f"none: the payload is a {content.foreign} file"
+                del facts["rate"]  # what stands there is the codec
+                facts["codec"] = content.foreign
+            levels = {"coded_levels": "all" if content.levels is None else bin(content.levels)}
             return (
                 facts
+                | ({} if content.foreign else levels)
                 | {
                     "prior": info.name,
                     "prior_id": info.id,
                     "original_size": list(content.size) if content.size else "the prior's own",
-                    "coded_levels": "all" if content.levels is None else bin(content.levels),
                     "payload_bytes": len(content.payload) + sum(map(len, content.parts or ())),
                 }
                 | ({"cut_points": container.cut_points(info.id_bytes, data)} if content.parts is not None else {})
@@ -69,6 +71,9 @@ def prior(folder: Path) -> dict[str, Any]:
         "licence": info.licence,
         "bytes_on_disk": size_on_disk(folder),
         "distortion": info.distortion,
+        "usual_of": f"{info.usual.pictures} pictures looked at, {info.usual.decoded} decoded"
+        if info.usual
+        else "unknown",
         "mean_file_bytes_by_rate": [round(b, 1) for b in info.rate_bytes],
         **{f"training.{key}": value for key, value in info.training.items()},
     }

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from invcomp.errors import ImageError, InvcompError, OutputError
 from invcomp.jobs import Job, read_input
+from invcomp.jxl import BOXES, CODESTREAM, still_size
 from invcomp.provenance import save_options
 
 MAX_PIXELS = 100_000_000
@@ -64,10 +65,12 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if source.startswith((CODESTREAM, BOXES)):  # the plugin of JPEG XL decodes a file before it tells its size
+                check_pixels(still_size(source), name)
             image = Image.open(io.BytesIO(source), formats=formats())
-            check_pixels(image, name)
+            check_pixels(image.size, name)
             image.load()
-            check_pixels(image, name)  # an icon says only here how large it is
+            check_pixels(image.size, name)  # an icon says only here how large it is
             return to_srgb(image)
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not a picture of a kind that is read; give a PNG, JPEG, WebP or TIFF") from None
@@ -79,12 +82,11 @@ def read_picture(source: Path | bytes, name: str | None = None) -> Picture:
         raise ImageError(f"{name} is truncated or damaged: {error}") from None
 
 
-def check_pixels(image: Image.Image, name: str) -> None:
-    """Raises `ImageError` for a picture of more pixels than are read."""
-    if image.width * image.height > MAX_PIXELS:
+def check_pixels(size: tuple[int, int], name: str) -> None:
+    """Raises `ImageError` for a picture of more pixels (width, height) than are read."""
+    if size[0] * size[1] > MAX_PIXELS:
         raise ImageError(
-            f"{name} has {image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} that are read; "
-            "shrink it first"
+            f"{name} has {size[0]} x {size[1]} pixels, more than the {MAX_PIXELS:,} that are read; shrink it first"
         )
 
 

@@ -1,5 +1,6 @@
 """Where a picture stands among held-out pictures of a prior's domain, and what is done with a stranger."""
 
+import math
 from dataclasses import dataclass
 
 from invcomp.priors.calibration import UNUSUAL
@@ -36,15 +37,16 @@ class Standing:
         usual = info.usual
         assert share is not None
         assert usual is not None
-        shown = "all" if share >= 1 else f"{100 * share:.1f} %"
+        shown = "all" if share >= 1 else f"{math.floor(1000 * share) / 10:.1f} %"
         number = usual.pictures if by_domain else usual.decoded
-        less = "look more like it" if by_domain else "come back truer"
+        less = "look more usual" if by_domain else "come back truer"
         return (
             f"this does not look like what the prior {info.name} is for ({info.domain}): {shown} of "
-            f"{number:,} held-out pictures {less}"
+            f"{number:,} held-out pictures of that kind {less}"
         )
 
 
 UNKNOWN = Standing()
-WARNING = "what comes back may be invented; --on-mismatch fallback stores a WebP or JPEG XL instead"
-REFUSAL = "cut it out with --align if it is in the picture, or give another --prior or --on-mismatch"
+WARNING = "what comes back may be invented"
+WARNING_MEND = "--on-mismatch fallback stores a WebP or JPEG XL instead"
+REFUSAL_MEND = "--align cuts faces out of larger pictures; else give another --prior, or another --on-mismatch"

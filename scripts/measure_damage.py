@@ -26,6 +26,7 @@ from invcomp.writing import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 QUALITIES = (0, 20, 36, 60, 90)
+PADDED = 32  # zeros at most
 
 
 def noticed(codec: Codec, data: bytes) -> bool:
@@ -68,6 +69,11 @@ def truncations(codec: Codec, data: bytes) -> tuple[int, int]:
     return len(data), sum(not noticed(codec, data[:length]) for length in range(len(data)))
 
 
+def paddings(codec: Codec, data: bytes) -> tuple[int, int]:
+    """Files with zeros behind them: tried and unnoticed. A CRC alone does not see zeros."""
+    return PADDED, sum(not noticed(codec, data + bytes(count)) for count in range(1, PADDED + 1))
+
+
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     """A file of which two to eight bytes, anywhere, have other values."""
     changed = bytearray(data)
@@ -108,7 +114,8 @@ def measure(
         "random damages": random_damages(codec, short, damages, np.random.default_rng(0)),
         "theory": 1 / 256**checksum,
     }
-    for name, trial in (("changed bytes", changes), ("truncations", truncations)) if exhaustive else ():
+    trials = (("zeros appended", paddings), ("changed bytes", changes), ("truncations", truncations))
+    for name, trial in trials if exhaustive else trials[:1]:
         tried, unnoticed = (sum(n) for n in zip(*(trial(codec, data) for data in files), strict=True))
         found[name] = {"tried": tried, "unnoticed": unnoticed}
     return found

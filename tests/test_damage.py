@@ -18,5 +18,6 @@ def test_no_changed_byte_and_no_truncation_of_real_files_goes_unnoticed(faces: C
     found = script.measure(faces, FACES, checksum, count=2, damages=2000)
     assert found["changed bytes"]["tried"] > 10_000
     assert found["changed bytes"]["unnoticed"] == found["truncations"]["unnoticed"] == 0
+    assert found["zeros appended"] == {"tried": 64, "unnoticed": 0}
     unnoticed = sum(kind["unnoticed"] for kind in found["random damages"].values() if kind)
     assert unnoticed <= (2 if checksum == 2 else 20)  # 0.03 and 7 expected at most

@@ -12,7 +12,7 @@ from invcomp.codec import Codec
 from invcomp.errors import ImageError, QualityError, UsageError
 from invcomp.inversion.promises import MostBits, MostDistortion
 from invcomp.lab.metrics import psnr, ssim
-from invcomp.pictures import to_tensor
+from invcomp.pictures import read_picture, to_tensor
 from invcomp.placement import Placement
 from tests.conftest import FACES
 from tests.test_cli import call
@@ -178,3 +178,11 @@ def test_lambda_follows_what_is_reached() -> None:
     assert better > 1
     assert same == pytest.approx(1)
     assert worse < 1
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_bytes_are_used_by_the_levels_that_are_left(faces: Codec, progressive: bool) -> None:
+    image = read_picture(FACES[0]).image
+    (few,) = faces.compress_batch([image], max_bytes=100, levels=2, steps=30, progressive=progressive)
+    (most,) = faces.compress_batch([image], quality=100, levels=2, steps=30, progressive=progressive)
+    assert min(100, most.bytes) * 0.8 < few.bytes <= 100

@@ -1,12 +1,15 @@
 """Where a picture stands among those of the prior's domain, and what is done with one that is none."""
 
+import hashlib
 import json
+import shutil
 import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from PIL import Image
 from typer.testing import CliRunner
@@ -14,11 +17,13 @@ from typer.testing import CliRunner
 from invcomp import container, fallback
 from invcomp.cli import app
 from invcomp.codec import Codec
-from invcomp.errors import FormatError, ImageError, MismatchError, MismatchWarning, QualityError, UsageError
+from invcomp.errors import FormatError, ImageError, MismatchError, MismatchWarning, PriorError, QualityError, UsageError
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.pictures import read_picture
 from invcomp.priors.calibration import SHARES, Calibration, quantiles, read_calibration, share_below
-from invcomp.priors.domain import restored_domain
+from invcomp.priors.domain import DOMAIN, restored_domain
+from invcomp.priors.info import CARD
+from invcomp.priors.registry import find_prior
 from invcomp.standing import Standing
 from invcomp.training.domain import between
 from tests.conftest import FACES, photographs
@@ -98,6 +103,26 @@ def test_a_damaged_domain_is_refused() -> None:
         restored_domain({name: value for name, value in tensors.items() if name != "scale"})
     with pytest.raises(ValueError, match="fit together"):
         restored_domain(tensors | {"direction": tensors["direction"][:-1]})
+
+
+def strange_domain(tensors: dict[str, np.ndarray], how: str) -> dict[str, np.ndarray]:
+    if how == "nan":
+        return tensors | {"mean": np.full_like(tensors["mean"], np.nan)}
+    if how == "empty":
+        return tensors | {name: tensors[name][..., :0] for name in ("basis", "scale", "direction")}
+    return tensors | {name: tensors[name][:7] for name in ("mean", "basis")}
+
+
+@pytest.mark.parametrize("how", ["nan", "empty", "of another network"])
+def test_a_hostile_domain_is_refused_with_a_sentence(tmp_path: Path, how: str) -> None:
+    folder = shutil.copytree(find_prior("faces-64"), tmp_path / "prior")
+    data = safetensors.numpy.save(strange_domain(safetensors.numpy.load_file(folder / DOMAIN), how))
+    (folder / DOMAIN).write_bytes(data)
+    card = json.loads((folder / CARD).read_text())
+    card["files"][DOMAIN] = hashlib.sha256(data).hexdigest()
+    (folder / CARD).write_text(json.dumps(card))
+    with pytest.raises(PriorError, match="get the prior again"):
+        Codec(folder, "cpu").domain_standing(Image.new("RGB", (64, 64)))
 
 
 @pytest.mark.parametrize("name", ["faces", "faces-64"])
@@ -208,3 +233,19 @@ def test_the_command_warns_fails_or_falls_back(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "cat-back.png").size == (80, 80)
     code, _, err = run(*common, "-o", tmp_path / "d", "--on-mismatch", "maybe")
     assert code == 2
+
+
+def test_a_fallback_of_a_long_thin_picture_and_of_a_large_one(faces: Codec) -> None:
+    for size in ((3, 700), (900, 1), (1500, 1200)):
+        image = photographs()[0].resize(size)
+        data = faces.fallback(image, max_bytes=200)
+        assert len(data) <= 200
+        assert faces.decompress(data).size == size
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"quality": 300.0}, {"checksum": 7}, {"loss": "nope"}, {"levels": 77}, {"steps": -3}]
+)
+def test_wrong_arguments_are_refused_before_the_picture_is_looked_at(faces: Codec, wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        faces.compress(photographs()[1], on_mismatch="fallback", **wrong)  # type: ignore[arg-type]

@@ -127,9 +127,10 @@ class CodeLengths:
         return torch.lerp(here, above, shifted - low)
 
     def total(self, values: Sequence[Tensor]) -> Tensor:
-        """Code lengths (N,) of continuous symbols of all levels."""
+        """Code lengths (N,) of continuous symbols of all levels that may be used."""
         by_level = enumerate(zip(values, self.tables(values), strict=True))
-        return torch.stack([self.bits(level, v, tables).sum(dim=(1, 2, 3)) for level, (v, tables) in by_level]).sum(0)
+        used = [(level, v, tables) for level, (v, tables) in by_level if self.limits[level] or not self.bounds[level]]
+        return torch.stack([self.bits(level, v, tables).sum(dim=(1, 2, 3)) for level, v, tables in used]).sum(0)
 
     def change(self, level: int, symbols: Tensor, tables: Tensor, move: Tensor) -> Tensor:
         """What each of the whole symbols (N, C, H, W) costs more in bits of its own after its `move`; infinite beyond

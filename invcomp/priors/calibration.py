@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
+MOST = 10**9
 ENOUGH = 100  # pictures from which on a 99th percentile says anything
 UNUSUAL = 0.99  # share of the domain's own pictures beyond which a picture is taken for none
 
@@ -44,7 +45,7 @@ def quantiles(values: Sequence[float]) -> list[float]:
 
 def share_below(value: float, found: Sequence[float]) -> float:
     """Where a value falls between quantiles at `SHARES`; 0 or 1 beyond them."""
-    return float(np.interp(value, found, SHARES))
+    return float(np.interp(value, found, SHARES)) if np.isfinite(value) else 1.0
 
 
 def read_calibration(data: Any, rates: int) -> Calibration | None:
@@ -61,6 +62,8 @@ def read_calibration(data: Any, rates: int) -> Calibration | None:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the calibration cannot be read ({error})") from None
+    if not (0 < found.pictures < MOST and 0 < found.decoded < MOST and 0 <= found.steps < MOST):
+        raise ValueError("the calibration's numbers of pictures or steps are none")
     if len(found.distortion) != rates:
         raise ValueError("the calibration does not have every rate")
     for series in (*found.distortion, *([found.domain] if found.domain else [])):

@@ -59,8 +59,15 @@ def restored_domain(tensors: dict[str, NDArray[Any]]) -> Domain:
         found = {f.name: torch.from_numpy(tensors[f.name].astype(np.float32)) for f in fields(Domain)}
     except KeyError as error:
         raise ValueError(f"{error} is missing") from None
+    if not all(torch.isfinite(value).all() for value in found.values()):
+        raise ValueError("not all of its values are finite")
     shape = found["basis"].shape
-    if len(shape) != 2 or found["mean"].shape != shape[:1] or found["distance"].shape != ():
+    if (
+        len(shape) != 2
+        or not 0 < shape[1] <= shape[0]
+        or found["mean"].shape != shape[:1]
+        or found["distance"].shape != ()
+    ):
         raise ValueError("the features of the domain do not fit together")
     if any(found[name].shape != shape[1:] for name in ("scale", "direction")):
         raise ValueError("the components of the domain do not fit together")

@@ -104,7 +104,10 @@ class Prior:
         usual, network = self.info.usual, self.domain_network
         if self.domain is None or usual is None or network is None:
             return [None] * len(pictures)
-        return [usual.domain_share(score) for score in self.domain.scores(domain_features(network, pictures)).tolist()]
+        features = domain_features(network, pictures)
+        if features.shape[1:] != self.domain.mean.shape:
+            raise PriorError(f"{self.folder / DOMAIN} does not fit the prior's LPIPS network; get the prior again")
+        return [usual.domain_share(score) for score in self.domain.scores(features).tolist()]
 
     def lpips(self, net: str) -> LpipsNetwork | None:
         """The LPIPS network that the prior carries for a backbone, if it does."""

@@ -65,5 +65,7 @@ def restored(net: str, tensors: Mapping[str, NDArray[Any]]) -> LpipsNetwork:
     for name in network.state_dict():
         source = name.replace("lins.", "lin", 1) if name.startswith("lins.") else name
         state[name] = torch.from_numpy(tensors[source].astype(np.float32))
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise RuntimeError("weights that are no finite numbers")
     network.load_state_dict(state)
     return network
