@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for tests
 
 from invcomp import Codec  # noqa: E402
-from tests.golden_files import GOLDEN, golden_priors, prior_folder  # noqa: E402
+from tests.golden_files import golden_priors, plain_files, prior_folder  # noqa: E402
 from tests.sameness import CELLS, FIRST, TOGETHER, Cell, Decoded, decode  # noqa: E402
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     print("| prior | setting | symbols | largest difference, of 255 | share of values that differ |")
     print("|---|---|---|---|---|")
     for name in args.priors:
-        files = [path.read_bytes() for path in sorted(GOLDEN.glob(f"v1-{name}-*.inv"))[:TOGETHER]]
+        files = [path.read_bytes() for path in plain_files(name)[:TOGETHER]]
         with tempfile.TemporaryDirectory() as place:
             folder = prior_folder(golden_priors()[name], Path(place))
             codec = Codec(folder, "cpu")

@@ -79,6 +79,15 @@ def read(codec: Codec, data: bytes) -> tuple[Container, Symbols]:
     return (content, []) if content.foreign else codec.read(data)
 
 
+def plain_files(name: str) -> list[Path]:
+    """A prior's golden files that every prior has some of: not the foreign ones, nor those of a short checksum."""
+    return [
+        path
+        for path in sorted(GOLDEN.glob(f"v1-{name}-*.inv"))
+        if "foreign" not in path.stem and "one-byte" not in path.stem
+    ]
+
+
 def prior_folder(prior: GoldenPrior, into: Path) -> Path:
     """The folder of a prior, made in `into` if it is not installed. Raises `UnavailableError`."""
     for folder, info in installed():

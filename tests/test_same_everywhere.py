@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from invcomp.codec import Codec
-from tests.golden_files import GOLDEN, UnavailableError, golden_priors, prior_folder
+from tests.golden_files import UnavailableError, golden_priors, plain_files, prior_folder
 from tests.sameness import CELLS, FIRST, TOGETHER, Cell, Decoded, decode
 
 MOST_SHARE = 3e-4  # of values that differ; measured 7e-5 at most, and few values are compared here
@@ -19,7 +19,7 @@ MOST_SHARE = 3e-4  # of values that differ; measured 7e-5 at most, and few value
 
 def golden(prior: str) -> list[bytes]:
     """Seven golden files of a prior: low and high rates, few levels, levels apart, other sizes."""
-    found = [path.read_bytes() for path in sorted(GOLDEN.glob(f"v1-{prior}-*.inv"))]
+    found = [path.read_bytes() for path in plain_files(prior)]
     return found[:TOGETHER]
 
 
