@@ -98,7 +98,7 @@ def test_limits_hold_with_a_short_checksum(tiny: Codec, held_out: list[Image.Ima
 
 def test_what_is_no_picture_of_another_codec_is_refused_with_a_sentence(tiny: Codec) -> None:
     data = container.write(container.Container(tiny.prior.info.id_bytes, 0, b"RIFF", foreign="webp"))
-    with pytest.raises(FormatError, match="the webp file in it cannot be read"):
+    with pytest.raises(FormatError, match="what it holds is no webp picture"):
         tiny.decompress(data)
 
 

