@@ -13,8 +13,11 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
+from PIL import Image
+
 from invcomp import container
 from invcomp.codec import Codec
+from invcomp.fallback import encode
 from invcomp.priors.architecture import MAX_FREE_PIXELS, from_preset
 from tests.untrained import RATES, untrained
 
@@ -29,6 +32,9 @@ CASES = [
     ("free", (65_535, 1)),
     ("free", (1, 65_535)),
 ]
+
+
+FOREIGN = (10_000, 10_000)
 
 
 def decode(prior: str, size: tuple[int, int]) -> tuple[float, float, float]:
@@ -47,7 +53,28 @@ def decode(prior: str, size: tuple[int, int]) -> tuple[float, float, float]:
         return time.perf_counter() - began, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def foreign(kind: str) -> bytes:
+    """A file of `faces` that holds a plain picture of another codec, as large as there may be."""
+    payload = encode(kind, Image.new("RGB", FOREIGN, (90, 120, 60)), 1)
+    prior_id = Codec("faces", "cpu").prior.info.id_bytes
+    return container.write(container.Container(prior_id, 0, payload, size=FOREIGN, foreign=kind))
+
+
+def decode_foreign(data: bytes) -> tuple[float, float]:
+    """Seconds, and the largest memory of the process in MB."""
+    codec = Codec("faces", "cpu")
+    began = time.perf_counter()
+    codec.decompress(data)
+    return time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
+    for kind in container.CODECS:
+        with get_context("spawn").Pool(1) as pool:
+            data = pool.apply(foreign, (kind,))
+        with get_context("spawn").Pool(1) as pool:
+            seconds, memory = pool.apply(decode_foreign, (data,))
+        print(f"{kind} of {len(data)} bytes, {FOREIGN[0]} x {FOREIGN[1]}: {seconds:.1f} s, {memory:.0f} MB", flush=True)
     for prior, size in CASES:
         with get_context("spawn").Pool(1) as pool:
             seconds, before, after = pool.apply(decode, (prior, size))
