@@ -447,7 +447,7 @@ def decompress(
                     if not generated:
                         entry["codec"] = codec.foreign(data)
                         asked = [word for word, given in (("--label", label), ("--levels", levels)) if given]
-                        nothing = f": {' and '.join(asked)} do nothing to it" if asked else ""
+                        nothing = f"; without effect: {', '.join(asked)}" if asked else ""
                         say(f"invcomp: {job.name} holds a {entry['codec']} picture, which no prior made{nothing}")
                     elif partial:
                         whole, had = codec.levels_there(data, job.name)
