@@ -45,7 +45,7 @@ from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.generator import PortraitArchitecture
 from invcomp.priors.portraits.sampling import check_size, draw_pictures
 from invcomp.priors.registry import find_prior, mend_for, priors_of
-from invcomp.standing import ON_MISMATCH, UNKNOWN, WARNING, Standing
+from invcomp.standing import ON_MISMATCH, WARNING, Standing
 
 DEFAULT_QUALITY = 36.0
 DEFAULT_BATCH = 32
@@ -126,54 +126,39 @@ class Codec:
         cannot be reached, and `MismatchError`; warns with `MismatchWarning`.
         """
         check_on_mismatch(on_mismatch)
+        arguments: dict[str, Any] = {
+            "quality": quality,
+            "max_bytes": max_bytes,
+            "min_psnr": min_psnr,
+            "min_ssim": min_ssim,
+            "schedule": schedule,
+            "steps": steps,
+            "loss": loss,
+            "relaxation": relaxation,
+            "polish": polish,
+            "start": start,
+            "levels": levels,
+            "progressive": progressive,
+            "checksum": checksum,
+            "seed": seed,
+        }
 
-        def other() -> bytes:
+        def stored_otherwise(standing: Standing) -> bytes:
+            if on_mismatch == "fail":
+                raise MismatchError(standing.sentence(self.prior.info))
             fidelity = Fidelity(min_psnr, min_ssim)
             return self.fallback(image, quality, max_bytes, fidelity, placement, checksum)
 
-        check_arguments(
-            quality=quality,
-            max_bytes=max_bytes,
-            min_psnr=min_psnr,
-            min_ssim=min_ssim,
-            schedule=schedule,
-            steps=steps,
-            loss=loss,
-            relaxation=relaxation,
-            start=start,
-            checksum=checksum,
-        )
-        self._check_levels(levels)
-        early = UNKNOWN if on_mismatch == "warn" else self.domain_standing(image)
-        if early.mismatch and on_mismatch == "fail":
-            raise MismatchError(early.sentence(self.prior.info))
-        if early.mismatch and on_mismatch == "fallback":
-            return other()
-        (result,) = self.compress_batch(
-            [image],
-            quality=quality,
-            max_bytes=max_bytes,
-            min_psnr=min_psnr,
-            min_ssim=min_ssim,
-            schedule=schedule,
-            steps=steps,
-            loss=loss,
-            relaxation=relaxation,
-            polish=polish,
-            start=start,
-            levels=levels,
-            progressive=progressive,
-            checksum=checksum,
-            seed=seed,
-            placements=[placement],
-        )
+        if on_mismatch != "warn":
+            self.compress_batch([], **arguments)  # refuses wrong ones
+            early = self.domain_standing(image)
+            if early.mismatch:
+                return stored_otherwise(early)
+        (result,) = self.compress_batch([image], placements=[placement], **arguments)
         if result.standing.mismatch:
-            sentence = result.standing.sentence(self.prior.info)
-            if on_mismatch == "fail":
-                raise MismatchError(sentence)
-            if on_mismatch == "fallback":
-                return other()
-            warnings.warn(f"{sentence}; {WARNING}", MismatchWarning, stacklevel=2)
+            if on_mismatch != "warn":
+                return stored_otherwise(result.standing)
+            warnings.warn(f"{result.standing.sentence(self.prior.info)}; {WARNING}", MismatchWarning, stacklevel=2)
         if not result.kept:
             raise QualityError(self.shortfall(Fidelity(min_psnr, min_ssim), result))
         return result.data
