@@ -456,10 +456,13 @@ class Codec:
 
         `partial`: a truncated progressive file is read as far as its levels are whole; the symbols of others are zero.
         """
-        arch, tables = self.prior.arch, self.prior.tables
         content = container.read(data, self.prior.info.id_bytes, name, partial)
         if content.foreign is not None:
             raise FormatError(f"{name} holds a {content.foreign} file in place of latents")
+        return content, self._symbols(content, name)
+
+    def _symbols(self, content: Container, name: str) -> Symbols:
+        arch, tables = self.prior.arch, self.prior.tables
         if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
             raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
         width, height = self.coded_size(*self.picture_size(content, name), name)
@@ -468,8 +471,8 @@ class Codec:
         try:
             if content.parts is None:
                 payload = Payload(content.payload, content.tail)
-                return content, coder.decode(tables, payload, shapes, content.rate, coded)
-            return content, coder.decode_apart(tables, content.parts, shapes, content.rate, coded)
+                return coder.decode(tables, payload, shapes, content.rate, coded)
+            return coder.decode_apart(tables, content.parts, shapes, content.rate, coded)
         except FormatError as error:
             raise FormatError(f"{name} is damaged: {error}") from None
 
@@ -496,15 +499,13 @@ class Codec:
         """
         check_shown(native, size)
         self._check_levels(levels)
-        foreign = container.read(data, self.prior.info.id_bytes, name, partial)
-        if foreign.foreign is not None:
-            own = self.picture_size(foreign, name)
-            still = decode_still(foreign.foreign, foreign.payload, own, name)
-            return enlarged(still, self.shown_size(own, native, size))
-        content, symbols = self.read(data, name, partial)
-        symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
+        content = container.read(data, self.prior.info.id_bytes, name, partial)
         own = self.picture_size(content, name)
         width, height = self.shown_size(own, native, size)
+        if content.foreign is not None:
+            return enlarged(decode_still(content.foreign, content.payload, own, name), (width, height))
+        symbols = self._symbols(content, name)
+        symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
         painted = self.painted_size(max(width, height))
         picture = self.paint([symbols], [content.rate], painted)[0]
         image = to_image(picture if painted else picture[:, : own[1], : own[0]])

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from invcomp.codec import DEFAULT_QUALITY, Codec
 from invcomp.pictures import extensions, read_picture
+from invcomp.priors.calibration import UNUSUAL
 
 QUALITIES = (0.0, 20.0, DEFAULT_QUALITY, 60.0, 90.0)
 
@@ -42,8 +43,8 @@ def row(codec: Codec, folder: Path) -> str:
         for quality in track(qualities, description=folder.name, transient=True, console=Console(stderr=True))
     ]
     standings = [standing for series in found for standing in series]
-    looks = sum((standing.domain or 0) > 0.99 for standing in found[0])
-    distorted = [sum((standing.distortion or 0) > 0.99 for standing in series) for series in found]
+    looks = sum((standing.domain or 0) > UNUSUAL for standing in found[0])
+    distorted = [sum((standing.distortion or 0) > UNUSUAL for standing in series) for series in found]
     flagged = [sum(standing.mismatch for standing in series) for series in found]
     shares = [f"{100 * number / len(images):.0f}" for number in flagged]
     shown = shares[0] if len(set(shares)) == 1 else f"{min(shares, key=float)} to {max(shares, key=float)}"
