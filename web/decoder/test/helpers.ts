@@ -1,0 +1,47 @@
+/** What tests read: vectors made by the Python package, golden files, and priors. */
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadPrior, type Prior } from "../src/index.js";
+
+export const ROOT = join(import.meta.dirname, "..", "..", "..");
+export const GOLDEN = join(ROOT, "tests", "golden");
+/** Tables of the priors of golden files, and whole exports of those that ship: `make web-test` writes them. */
+export const PRIORS = join(ROOT, "web", "build", "golden");
+
+export function json<T>(...path: string[]): T {
+  return JSON.parse(readFileSync(join(...path), "utf-8"));
+}
+
+export function vectors<T>(name: string): T {
+  return json(import.meta.dirname, "vectors", `${name}.json`);
+}
+
+export function bytes(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex, "hex"));
+}
+
+export function goldenFile(stem: string): Uint8Array {
+  return new Uint8Array(readFileSync(join(GOLDEN, `${stem}.inv`)));
+}
+
+/** Names of golden files without suffix: VERSION-PRIOR-CASE. */
+export const STEMS = readdirSync(GOLDEN).filter((name) => name.endsWith(".inv")).map((name) => name.slice(0, -4));
+
+/** The three files of an exported prior; of superseded ones only the tables are there. */
+export function priorFiles(key: string): Record<"prior.json" | "tables.json" | "generator.onnx", Uint8Array> {
+  const read = (name: string) => new Uint8Array(readFileSync(join(PRIORS, key, name)));
+  const generator = existsSync(join(PRIORS, key, "generator.onnx")) ? read("generator.onnx") : new Uint8Array();
+  return { "prior.json": read("prior.json"), "tables.json": read("tables.json"), "generator.onnx": generator };
+}
+
+export function goldenPrior(key: string): Promise<Prior> {
+  return loadPrior(priorFiles(key), { devices: ["wasm"] });
+}
+
+/** Why a golden prior is not there; null if it is. */
+export function missing(key: string): string | null {
+  if (existsSync(join(PRIORS, key, "tables.json"))) return null;
+  const reasons = existsSync(join(PRIORS, "missing.json")) ? json<Record<string, string>>(PRIORS, "missing.json") : {};
+  return reasons[key] ?? "run make web-test, which writes the tables";
+}
