@@ -54,6 +54,13 @@ def plain_errors() -> Iterator[None]:
         yield
     except InvcompError as error:
         fail(error)
+    except ModuleNotFoundError as error:
+        from invcomp.extras import explained
+
+        known = explained(error)
+        if not isinstance(known, InvcompError):
+            raise
+        fail(known)
     except OSError as error:
         fail(InvcompError(f"{error.filename or 'the output'}: {error.strerror or error}"))
     except KeyboardInterrupt:
@@ -383,6 +390,10 @@ def decompress(
         typer.Option(help="Put the faces (compressed with --align paste) back into this picture: one output for all."),
     ] = None,
     label: Label = False,
+    runtime: Annotated[
+        str,
+        typer.Option(help="What decodes: onnx, torch, or auto: ONNX Runtime if it is there and no GPU is asked for."),
+    ] = "auto",
     device: Device = "auto",
     force: Force = False,
     skip_existing: SkipExisting = False,
@@ -413,12 +424,14 @@ def decompress(
                 say(f"invcomp: {onto}: {note}")
         from invcomp import container, provenance
         from invcomp.alignment import paste, place
-        from invcomp.codec import Codec, check_shown
+        from invcomp.decoding import Decoding, check_shown, prior_of
         from invcomp.label import TOO_SMALL, mark, mark_face
+        from invcomp.runtimes import opener
 
         check_shown(native, size)
-        chosen = Codec(prior, device) if prior and len(there) < len(jobs) else None
-        known: dict[int, Codec] = {}
+        opened = opener(runtime, device)
+        chosen = opened(prior) if prior and len(there) < len(jobs) else None
+        known: dict[int, Decoding] = {}
         faces, makers = [], []
         with progress_bar("decompressing", len(jobs), quiet=as_json) as done:
             for number, job in enumerate(jobs):
@@ -431,7 +444,7 @@ def decompress(
                         targets.check(job.target)
                     data = read_input(job, container.MAX_BYTES)
                     short = container.read_header(data, job.name).short_id
-                    codec = chosen or known.get(short) or Codec.for_file(data, device, job.name, partial)
+                    codec = chosen or known.get(short) or opened(prior_of(data, job.name, partial))
                     known[short] = codec
                     began = time.perf_counter()
                     shown = size
@@ -620,6 +633,37 @@ def import_prior(
 
         folder, info = import_random_face(output, force, say)
     say(f"wrote the prior {info.name} ({info.id[:12]}) to {folder}: {info.licence}")
+
+
+@app.command("export-decoder")
+def export_decoder(
+    prior: Annotated[str, typer.Argument(help="Name of an installed prior, or its folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for it.", show_default="none: the graph alone, beside the prior"),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """A prior's decoder for ONNX Runtime: generator.onnx, tables.json and prior.json, for decoding without torch."""
+    from invcomp.jobs import Targets
+
+    with plain_errors():
+        from invcomp.exporting import add_graph, export
+        from invcomp.priors.info import CARD
+        from invcomp.priors.reading import GRAPH, TABLES
+        from invcomp.priors.registry import find_prior
+
+        folder = find_prior(prior)
+        place, targets = output or folder, Targets(force)
+        for name in (GRAPH, TABLES, CARD) if output else (GRAPH,):
+            targets.check(place / name)
+        if output:
+            export(folder, output)
+        else:
+            add_graph(folder)
+    names = (GRAPH, TABLES, CARD) if output else (GRAPH,)
+    sizes = ", ".join(f"{name} {(place / name).stat().st_size:,}" for name in names)
+    say(f"wrote the decoder of {folder.name} to {place}: bytes of {sizes}")
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from torch.nn import functional as F
 from invcomp import container, provenance
 from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
+from invcomp.decoding import Decoding, prior_of
 from invcomp.entropy import coder
 from invcomp.entropy.chain import Symbols, draw, ideal_bits
-from invcomp.entropy.coder import Payload
 from invcomp.errors import (
-    FormatError,
     ImageError,
     LossError,
     MismatchError,
@@ -29,22 +27,20 @@ from invcomp.errors import (
     UsageError,
 )
 from invcomp.exact import exact
-from invcomp.fallback import Still, best_within, decode_still, enlarged, smallest_of
+from invcomp.fallback import Still, best_within, smallest_of
 from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
-from invcomp.label import mark
-from invcomp.pictures import to_image, to_srgb, to_tensor
+from invcomp.pictures import to_srgb
+from invcomp.pixels import to_image, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
-from invcomp.priors.architecture import MAX_FREE_PIXELS, Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
-from invcomp.priors.info import read_info
 from invcomp.priors.lpips import LpipsNetwork
-from invcomp.priors.portraits.generator import PortraitArchitecture
+from invcomp.priors.portraits.architecture import PortraitArchitecture
 from invcomp.priors.portraits.sampling import check_size, draw_pictures
-from invcomp.priors.registry import find_prior, mend_for, priors_of
+from invcomp.priors.registry import find_prior
 from invcomp.standing import ON_MISMATCH, WARNING, Standing
 
 DEFAULT_QUALITY = 36.0
@@ -54,14 +50,13 @@ PIXEL_BYTES, LOSS_PIXELS = 2300, 1 << 14  # memory a pixel, of LOSS_PIXELS at le
 PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches and take longer each
 PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
-MAX_SHOWN = 4096  # longest side in pixels that a decoder is asked for
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEAST_FALLBACK = 128  # bytes of a fallback file where no limit is given: fewer show nothing
 NOTHING_ASKED = Fidelity()
 LEVELS_FIELD_BITS = 16  # what naming the coded levels costs
 
 
-class Codec:
+class Codec(Decoding):
     """Compresses and decompresses pictures of one prior's domain.
 
     >>> codec = Codec("faces")
@@ -80,21 +75,7 @@ class Codec:
 
         `partial`: the file may be a truncated progressive one.
         """
-        header = container.read_header(data, name)
-        damaged = None
-        for folder in priors_of(header.short_id):
-            try:
-                container.read(data, read_info(folder).id_bytes, name, partial)
-            except FormatError as error:
-                damaged = error
-            else:
-                return cls(folder, device)
-        if damaged is not None:
-            raise damaged
-        raise FormatError(
-            f"{name} needs a prior whose id begins with {header.short_id:#05x} (11 bits), which is not installed; "
-            f"{mend_for(header.short_id)}"
-        )
+        return cls(prior_of(data, name, partial), device)
 
     # -- image → bytes ------------------------------------------------------------------------------------------
 
@@ -219,7 +200,7 @@ class Codec:
             start=start,
             checksum=checksum,
         )
-        self._check_levels(levels)
+        self.check_levels(levels)
         has_encoder = self.prior.encoder is not None
         start = choose_start(start, has_encoder, self.prior.info.name)
         search = schedule_for(
@@ -428,12 +409,7 @@ class Codec:
         with exact():
             self.loss(loss or self.prior.info.distortion)
         choose_start(start, self.prior.encoder is not None, self.prior.info.name)
-        self._check_levels(levels)
-
-    def _check_levels(self, levels: int | None) -> None:
-        most = self.prior.arch.levels
-        if levels is not None and not 1 <= levels <= most:
-            raise UsageError(f"the prior {self.prior.info.name} has 1 to {most} levels, not {levels}")
+        self.check_levels(levels)
 
     def loss(self, expression: str) -> Loss:
         """The loss of an expression, with this prior's own networks. Raises `LossError`."""
@@ -449,104 +425,12 @@ class Codec:
     def _lpips(self, net: str) -> LpipsNetwork:
         return self.prior.lpips(net) or cached_lpips(f"lpips-{net}")
 
-    # -- bytes → image ------------------------------------------------------------------------------------------
+    # -- symbols → pictures -------------------------------------------------------------------------------------
 
-    def read(self, data: bytes, name: str = "the file", partial: bool = False) -> tuple[Container, Symbols]:
-        """What a file says, and its symbols. Raises `FormatError`.
-
-        `partial`: a truncated progressive file is read as far as its levels are whole; the symbols of others are zero.
-        """
-        content = container.read(data, self.prior.info.id_bytes, name, partial)
-        if content.foreign is not None:
-            raise FormatError(f"{name} holds a {content.foreign} file in place of latents")
-        return content, self._symbols(content, name)
-
-    def _symbols(self, content: Container, name: str) -> Symbols:
-        arch, tables = self.prior.arch, self.prior.tables
-        if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
-            raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
-        width, height = self.coded_size(*self.picture_size(content, name), name)
-        coded = [content.levels is None or bool(content.levels >> level & 1) for level in range(arch.levels)]
-        shapes = arch.latent_shapes(height, width)
-        try:
-            if content.parts is None:
-                payload = Payload(content.payload, content.tail)
-                return coder.decode(tables, payload, shapes, content.rate, coded)
-            return coder.decode_apart(tables, content.parts, shapes, content.rate, coded)
-        except FormatError as error:
-            raise FormatError(f"{name} is damaged: {error}") from None
-
-    def decompress(
-        self,
-        data: bytes,
-        *,
-        native: bool = False,
-        size: int | None = None,
-        levels: int | None = None,
-        partial: bool = False,
-        label: bool = False,
-        name: str = "the file",
-    ) -> Image.Image:
-        """The bytes of a file → a picture of the original's size, or (`native`) the prior's.
-
-        `size`: longer side in pixels instead. A prior that paints several sizes paints the smallest that is large
-        enough, and the picture is resized from there. `levels`: how many of the coarsest latent levels are used; what
-        the others would say is left to the prior. `partial`: a truncated progressive file is shown as far as its levels
-        are whole. `label` draws a mark, "generated likeness", where there is room for it (`invcomp.label`); not on what
-        another codec stored (`fallback`), which is returned as it is. The picture's `info` says which prior made it,
-        and `invcomp.pictures.encode_image` keeps that in a file.
-        Raises `FormatError`, and `UsageError` for an impossible size or number of levels.
-        """
-        check_shown(native, size)
-        self._check_levels(levels)
-        content = container.read(data, self.prior.info.id_bytes, name, partial)
-        own = self.picture_size(content, name)
-        width, height = self.shown_size(own, native, size)
-        if content.foreign is not None:
-            return enlarged(decode_still(content.foreign, content.payload, own, name), (width, height))
-        symbols = self._symbols(content, name)
-        symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
-        painted = self.painted_size(max(width, height))
-        picture = self.paint([symbols], [content.rate], painted)[0]
-        image = to_image(picture if painted else picture[:, : own[1], : own[0]])
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.LANCZOS)
-        image.info |= provenance.decoded(self.made_by, *self.levels_used(content, levels))
-        if label:
-            mark(image)
-        return image
-
-    def shown_size(self, own: tuple[int, int], native: bool = False, size: int | None = None) -> tuple[int, int]:
-        """Size (width, height) of a decoded picture whose original had the size `own`."""
-        if native:
-            return self._own_size or own
-        if size is None:
-            return own
-        longer = max(own)
-        return max(1, round(own[0] * size / longer)), max(1, round(own[1] * size / longer))
-
-    def painted_size(self, side: int) -> int | None:
-        """The size at which a picture is painted that is to have `side` pixels; None if it is as large as it is."""
-        sizes = self.prior.arch.sizes
-        return next((size for size in sizes if size >= side), sizes[-1]) if sizes else None
-
-    def placement(self, data: bytes, name: str = "the file", partial: bool = False) -> Placement | None:
-        """Where in a larger picture the file's was cut out, if the file says so. Raises `FormatError`."""
-        return container.read(data, self.prior.info.id_bytes, name, partial).placement
-
-    def foreign(self, data: bytes) -> str | None:
-        """Which other codec a file's picture is stored by, if it is (`fallback`). Raises `FormatError`."""
-        return container.read(data, self.prior.info.id_bytes).foreign
-
-    def levels_there(self, data: bytes, name: str = "the file") -> tuple[int, int]:
-        """How many of the coded levels of a file, which may be truncated, are there, and how many it had."""
-        return self.levels_used(container.read(data, self.prior.info.id_bytes, name, partial=True))
-
-    def levels_used(self, content: Container, most: int | None = None) -> tuple[int, int]:
-        """How many of the coded levels of a file are there, and among the coarsest `most`; and how many it had."""
-        coded = [n for n in range(self.prior.arch.levels) if content.levels is None or content.levels >> n & 1]
-        there = coded if content.parts is None else coded[: len(content.parts)]
-        return sum(most is None or level < most for level in there), len(coded)
+    def painted(self, symbols: Symbols, rate: int, size: int | None) -> NDArray[np.float32]:
+        """Symbols of one picture → (3, H, W); see `Decoding.painted`."""
+        picture: NDArray[np.float32] = self.paint([symbols], [rate], size)[0].cpu().numpy()
+        return picture
 
     def paint(self, symbols: Sequence[Symbols], rates: Sequence[int], size: int | None = None) -> Tensor:
         """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W).
@@ -653,17 +537,6 @@ class Codec:
         self.coded_size(width, height)
         self.header_size(width, height)
 
-    def coded_size(self, width: int, height: int, name: str = "the picture") -> tuple[int, int]:
-        """The size (width, height) at which the prior codes a picture of `width` x `height`. Raises `ImageError`."""
-        arch = self.prior.arch
-        if arch.coded_size is not None:
-            return arch.coded_size, arch.coded_size
-        assert isinstance(arch, Architecture)
-        coded = -(-width // arch.stride) * arch.stride, -(-height // arch.stride) * arch.stride
-        if width * height > MAX_FREE_PIXELS or coded[0] * coded[1] > 2 * MAX_FREE_PIXELS:
-            raise ImageError(f"{name} has {width} x {height} pixels, more than {MAX_FREE_PIXELS:,}; shrink it first")
-        return coded
-
     def header_size(self, width: int, height: int) -> tuple[int, int] | None:
         """What the header says of the size: nothing for the prior's own."""
         if width * height > MAX_PIXELS:
@@ -672,25 +545,9 @@ class Codec:
             raise ImageError(f"the picture has a side of {max(width, height)} pixels, more than {MAX_SIDE}; shrink it")
         return None if (width, height) == self._own_size else (width, height)
 
-    def picture_size(self, content: Container, name: str = "the file") -> tuple[int, int]:
-        """Size (width, height) of the original. Raises `FormatError` if a file of a free size does not say it."""
-        size = content.size or self._own_size
-        if size is None:
-            raise FormatError(f"{name} is damaged: it does not say how large its picture is")
-        return size
-
     def crop_side(self, square: Square) -> int:
         """Pixels a side at which a square is cut out: the prior's own, or the square's for a prior of free size."""
         return self.prior.arch.image_size or max(1, min(MAX_CROP, round(square.side)))
-
-    @property
-    def made_by(self) -> provenance.Prior:
-        return self.prior.info.name, self.prior.info.id
-
-    @cached_property
-    def _own_size(self) -> tuple[int, int] | None:
-        side = self.prior.arch.image_size
-        return (side, side) if side is not None else None
 
     def to_coded(self, image: Image.Image) -> Tensor:
         """An RGB image → (3, H, W) at its coded size: resized for an aligned prior, else padded at right and bottom."""
@@ -740,14 +597,6 @@ def check_on_mismatch(on_mismatch: str) -> None:
     """Raises `UsageError` for what cannot be done with a picture that is none of the domain."""
     if on_mismatch not in ON_MISMATCH:
         raise UsageError(f"on a mismatch there is {', '.join(ON_MISMATCH)}, not {on_mismatch!r}")
-
-
-def check_shown(native: bool, size: int | None) -> None:
-    """Raises `UsageError` for a size of decoded pictures that cannot be had."""
-    if native and size is not None:
-        raise UsageError("the prior's own size and another one cannot both be had: give one of --native and --size")
-    if size is not None and not 1 <= size <= MAX_SHOWN:
-        raise UsageError(f"the size of a picture lies between 1 and {MAX_SHOWN} pixels, not {size}")
 
 
 def choose_device(device: str) -> torch.device:

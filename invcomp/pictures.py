@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from invcomp.errors import ImageError, InvcompError, OutputError
 from invcomp.jobs import Job, read_input
@@ -152,15 +151,10 @@ def from_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return converted or image
 
 
-def to_tensor(image: Image.Image) -> Tensor:
-    """An RGB image → (3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).float() / 255
-
-
-def to_image(picture: Tensor) -> Image.Image:
+def from_array(values: NDArray[np.float32]) -> Image.Image:
     """(3, H, W) in [0, 1], clamped → an RGB image."""
-    values = (picture.detach().float().nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8)
-    return Image.fromarray(values.permute(1, 2, 0).cpu().contiguous().numpy())
+    rounded = np.rint(np.nan_to_num(values).clip(0, 1) * np.float32(255)).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(rounded.transpose(1, 2, 0)))
 
 
 def encode_image(image: Image.Image, path: Path | None = None, quick: bool = False) -> bytes:

@@ -29,7 +29,8 @@ from torch import Tensor
 
 from invcomp.codec import Codec
 from invcomp.exact import exact
-from invcomp.pictures import read_picture, to_image
+from invcomp.pictures import read_picture
+from invcomp.pixels import to_image
 from invcomp.priors.calibration import quantiles
 from invcomp.priors.domain import DOMAIN
 from invcomp.priors.files import load_prior, write_domain

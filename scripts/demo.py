@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from invcomp import Codec
-from invcomp.pictures import encode_image, grid, read_picture, to_tensor
+from invcomp.pictures import encode_image, grid, read_picture
+from invcomp.pixels import to_tensor
 from invcomp.writing import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent

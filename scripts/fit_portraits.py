@@ -33,15 +33,17 @@ from invcomp.exact import exact
 from invcomp.inversion.losses import FACE, FACE_PERCEPTUAL_SIDE, Loss, build_loss, face_of, mse
 from invcomp.inversion.lpips import LpipsTerm
 from invcomp.memory import keep_freed_memory
-from invcomp.pictures import to_image
+from invcomp.pixels import to_image
 from invcomp.priors.critic import Critic
-from invcomp.priors.files import GENERATOR, MAPPING, load_prior, to_half, write_networks
+from invcomp.priors.files import MAPPING, load_prior, to_half, write_networks
 from invcomp.priors.info import CARD, PriorInfo
-from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
+from invcomp.priors.portraits.architecture import PortraitArchitecture
+from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.heads import Head
 from invcomp.priors.portraits.importing import NAME, SUPPLEMENT, shipped_lpips, supplement_of
 from invcomp.priors.portraits.sampling import find_mean_style
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
+from invcomp.priors.reading import GENERATOR
 from invcomp.priors.registry import SUPPLEMENT_CARD
 from invcomp.training.augment import augment
 from invcomp.writing import write_whole

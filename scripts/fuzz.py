@@ -29,8 +29,9 @@ from invcomp import checksums, container, describe
 from invcomp.codec import Codec
 from invcomp.errors import InvcompError
 from invcomp.pictures import formats, read_picture
-from invcomp.priors.files import GENERATOR, load_prior
+from invcomp.priors.files import load_prior
 from invcomp.priors.info import CARD
+from invcomp.priors.reading import GENERATOR
 from tests.untrained import FIXED, FREE, untrained
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,8 @@ from rich.console import Console
 from invcomp import Codec
 from invcomp.inversion.losses import cached_lpips
 from invcomp.lab.metrics import pooled_features
-from invcomp.pictures import extensions, read_picture, to_tensor
+from invcomp.pictures import extensions, read_picture
+from invcomp.pixels import to_tensor
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ from invcomp.inversion.schedules import SCHEDULES
 from invcomp.lab.curves import Curve, bjontegaard_rate
 from invcomp.lab.metrics import PSNR
 from invcomp.lab.results import Metric
-from invcomp.pictures import extensions, read_picture, to_tensor
+from invcomp.pictures import extensions, read_picture
+from invcomp.pixels import to_tensor
 
 METRICS = (
     PSNR,

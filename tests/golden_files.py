@@ -14,10 +14,11 @@ from invcomp.codec import Codec
 from invcomp.container import Container
 from invcomp.entropy.chain import Symbols
 from invcomp.errors import MissingPackageError
-from invcomp.priors.files import GENERATOR, write_networks
+from invcomp.priors.files import write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.portraits.importing import shipped_lpips, with_supplement
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
+from invcomp.priors.reading import GENERATOR
 from invcomp.priors.registry import installed
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,8 +12,8 @@ import pytest
 
 from invcomp.codec import Codec
 from invcomp.errors import OutputError, PriorError
-from invcomp.priors.files import GENERATOR
 from invcomp.priors.info import CARD
+from invcomp.priors.reading import GENERATOR
 from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.writing import staged, write_whole
 from tests.conftest import CRITIC_ONLY, windows

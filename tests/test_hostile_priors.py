@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from invcomp import describe
 from invcomp.errors import InvcompError, PriorError
 from invcomp.priors.architecture import Architecture
-from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, load_prior
+from invcomp.priors.files import CRITIC, ENCODER, load_prior
 from invcomp.priors.info import CARD, read_info
+from invcomp.priors.reading import GENERATOR
 from invcomp.priors.tensors import parse
 from tests.untrained import FIXED, FREE, untrained
 

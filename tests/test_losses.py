@@ -12,7 +12,7 @@ from invcomp.errors import LossError
 from invcomp.inversion import losses
 from invcomp.inversion.losses import build_loss, parse_loss
 from invcomp.inversion.lpips import LpipsTerm, UnitDistance
-from invcomp.pictures import to_tensor
+from invcomp.pixels import to_tensor
 from invcomp.priors.architecture import from_preset
 from invcomp.priors.critic import Critic
 from invcomp.priors.lpips import BACKBONE_FILES, download_lpips, make, restored, stored

@@ -17,7 +17,7 @@ from invcomp.lab.metrics import psnr
 from invcomp.lab.picture_page import page
 from invcomp.lab.picture_report import Asked, PictureReport, enlarged_difference, picture_report
 from invcomp.lab.picture_sheet import sheet
-from invcomp.pictures import to_tensor
+from invcomp.pixels import to_tensor
 from tests.conftest import FACES
 from tests.test_cli import call
 from tests.test_report import Page

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from invcomp.errors import ImageError
-from invcomp.pictures import read_picture, to_image, to_tensor
+from invcomp.pictures import read_picture
+from invcomp.pixels import to_image, to_tensor
 from tests.conftest import photographs, png
 
 

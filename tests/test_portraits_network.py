@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork, SynthesisShape, inverse_haar
+from invcomp.priors.portraits.architecture import SynthesisShape
+from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork, inverse_haar
 
 SHAPE = SynthesisShape(widths=(16, 16, 8), style_size=12)  # features at 4, 8, 16; pictures of 32
 

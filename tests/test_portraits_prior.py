@@ -27,13 +27,15 @@ from invcomp.errors import (
 )
 from invcomp.exact import exact
 from invcomp.inversion.relaxations import RELAXATIONS
-from invcomp.pictures import to_image
+from invcomp.pixels import to_image
 from invcomp.priors import registry
-from invcomp.priors.files import GENERATOR, MAPPING, fill, half, load_prior, read_tensors, write_networks
+from invcomp.priors.files import MAPPING, fill, half, load_prior, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.portraits import importing
-from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
+from invcomp.priors.portraits.architecture import PortraitArchitecture
+from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork
+from invcomp.priors.reading import GENERATOR, read_tensors
 
 RATES = 3
 ARCH = PortraitArchitecture(

@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from invcomp.errors import UsageError
-from invcomp.pictures import to_tensor
-from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork, SynthesisShape
+from invcomp.pixels import to_tensor
+from invcomp.priors.portraits.architecture import SynthesisShape
+from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork
 from invcomp.priors.portraits.sampling import draw_pictures, draw_styles, find_mean_style, paint, sizes
 
 Networks = tuple[MappingNetwork, SynthesisNetwork]

@@ -12,9 +12,10 @@ from invcomp.errors import InvcompError, PriorError, UnknownPriorError
 from invcomp.priors.architecture import PRESETS, Architecture, from_preset
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
-from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, load_prior
+from invcomp.priors.files import CRITIC, ENCODER, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD
+from invcomp.priors.reading import GENERATOR
 from invcomp.priors.registry import find_prior
 
 

@@ -12,7 +12,8 @@ from invcomp.codec import Codec
 from invcomp.errors import ImageError, QualityError, UsageError
 from invcomp.inversion.promises import MostBits, MostDistortion
 from invcomp.lab.metrics import psnr, ssim
-from invcomp.pictures import read_picture, to_tensor
+from invcomp.pictures import read_picture
+from invcomp.pixels import to_tensor
 from invcomp.placement import Placement
 from tests.conftest import FACES
 from tests.test_cli import call

@@ -20,7 +20,7 @@ from PIL import Image
 from invcomp.codec import Codec
 from invcomp.errors import DataError, LossError, OutputError, UsageError
 from invcomp.inversion import losses
-from invcomp.pictures import to_tensor
+from invcomp.pixels import to_tensor
 from invcomp.priors.architecture import from_preset
 from invcomp.priors.lpips import MissingWeightsError
 from invcomp.training.adversarial import gradient_penalty

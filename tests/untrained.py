@@ -10,9 +10,10 @@ from invcomp.entropy.tables import LevelTables, integer_frequencies
 from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.encoder import Encoder
-from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, write_networks
+from invcomp.priors.files import CRITIC, ENCODER, write_networks
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import CARD, PriorInfo
+from invcomp.priors.reading import GENERATOR
 from invcomp.writing import write_whole
 
 RATES, BOUND, CLASSES = 4, 9, 3

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from invcomp.errors import ImageError, UsageError
 from invcomp.inversion.losses import SSIM_WINDOW, mse, ssim
-from invcomp.pictures import to_tensor
+from invcomp.pixels import to_tensor
 
 MOST_PSNR = 80.0  # dB: what equal pictures have
 

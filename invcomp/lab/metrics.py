@@ -15,7 +15,7 @@ from invcomp.errors import LossError, MissingPackageError
 from invcomp.inversion.losses import cached_lpips
 from invcomp.lab.identity import SAME_PERSON, Faces
 from invcomp.lab.results import Metric
-from invcomp.pictures import to_tensor
+from invcomp.pixels import to_tensor
 from invcomp.priors.lpips import LpipsNetwork
 
 SSIM_WINDOW = 11

@@ -23,7 +23,7 @@ from invcomp.entropy.coder import Payload
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import DataError, PriorError
 from invcomp.lab.codecs import Progress
-from invcomp.priors.files import MAX_FILE
+from invcomp.priors.reading import MAX_FILE
 from invcomp.priors.tensors import parse
 
 FILE = "pca.safetensors"

@@ -18,9 +18,9 @@ from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.promises import BROKEN
 from invcomp.lab.metrics import Judge, lpips_measure, lpips_metric
 from invcomp.lab.results import Metric
-from invcomp.pictures import to_tensor
+from invcomp.pixels import to_tensor
 from invcomp.priors.lpips import download_lpips, is_cached
-from invcomp.priors.portraits.generator import PortraitArchitecture
+from invcomp.priors.portraits.architecture import PortraitArchitecture
 
 SHOWN, STEP_SHOWN = 768, 256  # longest side in pixels of the pictures, and of those of fewer levels
 MEASURED = 1 << 20  # most pixels of a picture that is measured: bounds memory

@@ -1,6 +1,7 @@
 """A prior on disk: safetensors and JSON, never pickle.
 
 generator.safetensors   weights (fp16 stored, fp32 computed), integer tables, architecture: all that decoding needs
+generator.onnx          for decoding without torch: the graph, whose weights lie in generator.safetensors
 encoder.safetensors     for compression; an imported prior has none
 critic.safetensors      for compression with the `critic` term; an imported prior has none
 mapping.safetensors     for samples of an imported prior
@@ -13,7 +14,7 @@ README.md, samples.png  the model card
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +25,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from invcomp.entropy.contexts import Context
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import PriorError
 from invcomp.exact import exact
@@ -33,31 +33,33 @@ from invcomp.priors.critic import Critic
 from invcomp.priors.domain import DOMAIN, Domain, domain_features, restored_domain
 from invcomp.priors.encoder import Encoder
 from invcomp.priors.generator import Generator
-from invcomp.priors.info import CARD, PriorInfo, read_info
+from invcomp.priors.info import read_info
 from invcomp.priors.lpips import BACKBONE_FILES, LpipsNetwork, restored, stored
-from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
+from invcomp.priors.portraits.architecture import PortraitArchitecture
+from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork
-from invcomp.priors.tensors import parse, parse_json
+from invcomp.priors.reading import (
+    CONTEXT,
+    GENERATOR,
+    PREFIX,
+    TABLES,
+    AnyArchitecture,
+    DecodingSide,
+    decoding_side,
+    read_generator,
+    read_tensors,
+)
 from invcomp.writing import write_whole
 
-GENERATOR, ENCODER, CRITIC = "generator.safetensors", "encoder.safetensors", "critic.safetensors"
-MAPPING = "mapping.safetensors"
-AnyArchitecture = Architecture | PortraitArchitecture
+ENCODER, CRITIC, MAPPING = "encoder.safetensors", "critic.safetensors", "mapping.safetensors"
 AnyGenerator = Generator | PortraitGenerator
-CONTEXT = [field.name for field in fields(Context)]
-MAX_FILE = 1 << 30  # bytes
-MAX_FREQUENCIES = 1 << 22  # in the tables of a level
 Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Prior:
+class Prior(DecodingSide):
     """A prior in a folder; encoder, critic and mapping are read when they are first needed, None if it has none."""
 
-    folder: Path
-    info: PriorInfo
-    arch: AnyArchitecture
-    tables: tuple[LevelTables, ...]
     generator: AnyGenerator
     device: torch.device
 
@@ -131,75 +133,19 @@ def load_prior(folder: Path, device: torch.device | None = None) -> Prior:
     """Read and check a prior; its networks are in evaluation mode, fp32, frozen. Raises `PriorError`."""
     device = device or torch.device("cpu")
     info = read_info(folder)
-    path = folder / GENERATOR
-    metadata, tensors = read_tensors(path, info.id)
-    try:
-        arch = read_architecture(parse_json(metadata["architecture"]))
-    except (KeyError, ValueError, TypeError) as error:
-        raise PriorError(f"{path} is damaged: its architecture cannot be read ({error}); get the prior again") from None
-    tables = read_tables(tensors, arch, path)
-    if len(info.lambdas) != arch.rates or len(info.rate_bytes) != arch.rates:
-        raise PriorError(f"{folder / CARD} is damaged: it does not have {arch.rates} rates; get the prior again")
-    weights = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
+    if TABLES in info.files:
+        raise PriorError(f"{folder} is an exported decoder, which ONNX Runtime runs; for torch give the prior it is of")
+    stored = path, _, tensors = read_generator(folder, info)
+    side = decoding_side(folder, info, stored)
+    weights = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
     with exact():
-        generator = fill(lambda: outlined(arch), weights, path)
-    return Prior(folder, info, arch, tables, generator.to(device), device)
-
-
-def read_architecture(data: dict[str, Any]) -> AnyArchitecture:
-    """The architecture of a trained prior, or of an imported one."""
-    return PortraitArchitecture.from_json(data) if "heads" in data else Architecture.from_json(data)
+        generator = fill(lambda: outlined(side.arch), weights, path)
+    return Prior(folder, info, side.arch, side.tables, generator.to(device), device)
 
 
 def outlined(arch: AnyArchitecture) -> AnyGenerator:
     """The generator of an architecture, its weights yet to be filled."""
     return Generator(arch) if isinstance(arch, Architecture) else PortraitGenerator(arch)
-
-
-def read_tables(tensors: Mapping[str, NDArray[Any]], arch: AnyArchitecture, path: Path) -> tuple[LevelTables, ...]:
-    """The tables of every level, coarse to fine, checked."""
-    found: list[LevelTables] = []
-    coarser = 0  # channels of the level above that contexts look at
-    for level in range(arch.levels):
-        start = f"tables.{level}."
-        rule = {name: tensors[key] for name in CONTEXT if (key := f"{start}context.{name}") in tensors}
-        try:
-            cumulative = tensors[start + "cumulative"]
-            if cumulative.size > MAX_FREQUENCIES:
-                raise PriorError(
-                    f"{path}: level {level} has more than {MAX_FREQUENCIES:,} frequencies; get another prior"
-                )
-            tables = LevelTables(cumulative, tensors[start + "index"], Context(**rule) if rule else None)
-            problem = tables.problem(coarser)
-        except (KeyError, TypeError, ValueError, IndexError):
-            raise PriorError(f"{path} is damaged: tables of level {level} are missing; get the prior again") from None
-        if not problem and tables.index.shape != (arch.rates, *arch.table_shapes()[level]):
-            problem = "the index has a wrong shape"
-        if not problem and coarser and tables.context and isinstance(arch, PortraitArchitecture):
-            problem = "contexts look at a level that is not half as large"
-        if problem:
-            raise PriorError(f"{path} is damaged: level {level}: {problem}; get the prior again")
-        coarser = tables.index.shape[1] if tables.context else 0
-        found.append(tables)
-    return tuple(found)
-
-
-def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Metadata and tensors of a safetensors file whose hash is known. Raises `PriorError`."""
-    try:
-        if not path.is_file():
-            raise PriorError(f"{path.parent} is incomplete: {path.name} is missing; get the prior again")
-        if path.stat().st_size > MAX_FILE:
-            raise PriorError(f"{path} is larger than the {MAX_FILE >> 20} MB that are read")
-        data = path.read_bytes()
-    except OSError as error:
-        raise PriorError(f"{path} cannot be read: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise PriorError(f"{path} is damaged: its hash is not the one in {CARD}; get the prior again")
-    try:
-        return parse(data)
-    except ValueError as error:
-        raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
 
 
 def write_domain(folder: Path, domain: Domain) -> str:

@@ -72,7 +72,7 @@ class Generator(nn.Module):
 
     def forward(self, residuals: Sequence[Tensor], rate: Tensor) -> Tensor:
         """Residuals [(N, C_l, H_l, W_l)], coarse to fine, and rates (N,) in [0, R - 1] → pictures (N, 3, H, W)."""
-        h = self.start(len(rate), *residuals[0].shape[2:])
+        h = self.start(rate.shape[0], *residuals[0].shape[2:])
         for level, residual in zip(self.levels, residuals, strict=True):
             h = level(h, residual, rate)
         return self.paint(h)

@@ -15,6 +15,8 @@ MAX_HEADER = 1 << 20  # bytes
 MAX_TENSORS = 1 << 14
 MAX_DEPTH = 32  # of what is nested in a header or a card
 DTYPES = {"F16": "<f2", "F32": "<f4", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+Place = tuple[int, int, str, tuple[int, ...]]
+"""First byte of a tensor in its file, the one after its last, its type and shape."""
 
 
 def parse_json(text: str | bytes) -> dict[str, Any]:
@@ -45,6 +47,21 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 
 def parse(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Metadata and tensors of a file's bytes. Raises `ValueError` for what is not a whole file of known types."""
+    metadata, found = read_header(data)
+    view = memoryview(data)
+    return metadata, {
+        name: np.frombuffer(view[begin:end], dtype=kind).reshape(shape).copy()
+        for name, (begin, end, kind, shape) in found.items()
+    }
+
+
+def places(data: bytes) -> dict[str, Place]:
+    """Where the tensors of a file lie. Raises `ValueError` like `parse`."""
+    return read_header(data)[1]
+
+
+def read_header(data: bytes) -> tuple[dict[str, Any], dict[str, Place]]:
+    """Metadata of a file, and where its tensors lie, in that order."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MAX_HEADER, len(data) - 8):
         raise ValueError("its header is longer than the file, or than any")
@@ -52,22 +69,22 @@ def parse(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or len(header) > MAX_TENSORS:
         raise ValueError("its header is none of safetensors, or names too many tensors")
-    body = memoryview(data)[8 + length :]
-    tensors, end = {}, 0
+    first = 8 + length
+    found, end = {}, 0
     for name, (begin, stop, kind, shape) in sorted(
         ((name, described(entry)) for name, entry in header.items()), key=lambda item: item[1][:2]
     ):
-        if begin != end or stop - begin != prod(shape) * np.dtype(kind).itemsize or stop > len(body):
+        if begin != end or stop - begin != prod(shape) * np.dtype(kind).itemsize or first + stop > len(data):
             raise ValueError(f"the tensor {name[:80]!r} does not lie where it should")
-        tensors[name] = np.frombuffer(body[begin:stop], dtype=kind).reshape(shape).copy()
+        found[name] = (first + begin, first + stop, kind, shape)
         end = stop
-    if end != len(body):
+    if first + end != len(data):
         raise ValueError("it has bytes that belong to no tensor")
-    return metadata, tensors
+    return metadata, found
 
 
-def described(entry: Any) -> tuple[int, int, str, tuple[int, ...]]:
-    """Begin, end, type and shape of a header's entry. Raises `ValueError`."""
+def described(entry: Any) -> Place:
+    """The place, counted from the header's end, that an entry of it names. Raises `ValueError`."""
     try:
         kind, shape, (begin, stop) = DTYPES[entry["dtype"]], tuple(entry["shape"]), entry["data_offsets"]
     except (KeyError, TypeError, ValueError):

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from invcomp.entropy.chain import draw
 from invcomp.entropy.tables import LevelTables
-from invcomp.pictures import grid, png_bytes, to_image
+from invcomp.pictures import grid, png_bytes
+from invcomp.pixels import to_image
 from invcomp.priors.calibration import SHARES, UNUSUAL
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import PriorInfo

@@ -18,9 +18,10 @@ from invcomp.exact import exact
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.priors.calibration import quantiles
 from invcomp.priors.domain import DOMAIN, Domain
-from invcomp.priors.files import CRITIC, ENCODER, GENERATOR, half, write_domain, write_networks
+from invcomp.priors.files import CRITIC, ENCODER, half, write_domain, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
+from invcomp.priors.reading import GENERATOR
 from invcomp.training.calibration import calibration, distortions, domain_and_scores, with_changed
 from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig

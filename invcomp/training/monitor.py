@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invcomp.pictures import grid, png_bytes, to_image
+from invcomp.pictures import grid, png_bytes
+from invcomp.pixels import to_image
 from invcomp.training.step import Networks
 from invcomp.writing import write_whole
 

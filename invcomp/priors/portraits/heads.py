@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invcomp.priors.portraits.mobile_stylegan import SLOPE, Block, SynthesisNetwork, SynthesisShape, separable
+from invcomp.priors.portraits.architecture import SynthesisShape
+from invcomp.priors.portraits.mobile_stylegan import SLOPE, Block, SynthesisNetwork, separable
 
 
 class HeadBlock(nn.Module):

@@ -20,13 +20,15 @@ from invcomp.entropy.tables import LevelTables
 from invcomp.errors import OutputError, PriorError
 from invcomp.pictures import encode_image, grid
 from invcomp.priors.domain import DOMAIN
-from invcomp.priors.files import GENERATOR, MAPPING, Prior, lpips_file, read_tables, read_tensors, write_networks
+from invcomp.priors.files import MAPPING, Prior, lpips_file, write_networks
 from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.lpips import LpipsNetwork, restored
-from invcomp.priors.portraits.generator import PortraitArchitecture, PortraitGenerator
+from invcomp.priors.portraits.architecture import PortraitArchitecture
+from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork
 from invcomp.priors.portraits.sampling import draw_pictures
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
+from invcomp.priors.reading import GENERATOR, read_tables, read_tensors
 from invcomp.priors.registry import SUPPLEMENT_CARD, find_prior, shipped_file, user_folder
 from invcomp.writing import current_umask, unwritable, write_whole
 

@@ -7,34 +7,16 @@ on the style, so the published weights have it fused into the convolution; the n
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-COARSEST = 4
+from invcomp.priors.portraits.architecture import COARSEST, SynthesisShape
+
 SLOPE = 0.2  # of every leaky ReLU
 GAIN = 2**0.5  # after every leaky ReLU of the mapping network; in the synthesis network the weights hold it
-
-
-@dataclass(frozen=True)
-class SynthesisShape:
-    """Sizes of a synthesis network."""
-
-    widths: tuple[int, ...] = (512, 512, 512, 512, 512, 256, 128, 64)
-    """Channels of the features at 4, 8, 16, … pixels; pictures are twice as large as the last of them."""
-    style_size: int = 512
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:
-        return tuple(COARSEST << level for level in range(len(self.widths)))
-
-    @property
-    def style_inputs(self) -> int:
-        """One for the first layer, three for each block, one for the painter."""
-        return 3 * len(self.widths) - 1
 
 
 class MappingNetwork(nn.Module):
@@ -52,7 +34,7 @@ class MappingNetwork(nn.Module):
 
 
 class _InverseHaar(torch.autograd.Function):
-    """Each corner of the 2 × 2 pixels is written once where it belongs; stacking and shuffling take twice as long."""
+    """Each corner of the 2 × 2 pixels is written once where it belongs."""
 
     @staticmethod
     def forward(ctx: Any, bands: Tensor) -> Tensor:
@@ -85,8 +67,19 @@ def inverse_haar(bands: Tensor) -> Tensor:
 
     The bands lie one after the other: low, then vertical, horizontal and diagonal detail, C channels each.
     """
+    if torch.compiler.is_exporting():
+        return shuffled_haar(bands)
     out: Tensor = _InverseHaar.apply(bands)
     return out
+
+
+def shuffled_haar(bands: Tensor) -> Tensor:
+    """The same in steps that other runtimes have too; on a CPU it takes twice as long."""
+    low, vertical, horizontal, diagonal = bands.chunk(4, dim=1)
+    above, below = low + vertical, low - vertical
+    upper, lower = horizontal + diagonal, horizontal - diagonal
+    corners = torch.stack([above + upper, above - upper, below + lower, below - lower], dim=2)
+    return F.pixel_shuffle(corners.flatten(1, 2), 2)
 
 
 def dense(in_channels: int, out_channels: int) -> nn.Conv2d:
@@ -196,7 +189,7 @@ class SynthesisNetwork(nn.Module):
         kept: dict[int, Tensor] = {}
         # convolutions keep the layout of their input; on a CPU the depthwise ones are three times as fast in this one
         layout = torch.channels_last if self.constant.device.type == "cpu" else torch.contiguous_format
-        h = self.constant.expand(len(styles), -1, -1, -1).contiguous(memory_format=layout)
+        h = self.constant.expand(styles.shape[0], -1, -1, -1).contiguous(memory_format=layout)
         for level, resolution in enumerate(self.shape.resolutions[: 1 + _level(max(keep))]):
             if level == 0:
                 h = self.first(h, per_layer[:, 0])

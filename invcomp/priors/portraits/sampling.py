@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invcomp.errors import UsageError
-from invcomp.pictures import to_image
+from invcomp.pixels import to_image
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork
 
 SMALLEST = 32  # pixels; fewer show no face

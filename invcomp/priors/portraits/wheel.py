@@ -17,15 +17,9 @@ import torch
 from torch import nn
 
 from invcomp.errors import MissingPackageError
+from invcomp.priors.portraits.architecture import COARSEST, SynthesisShape
 from invcomp.priors.portraits.graph_walk import Walk
-from invcomp.priors.portraits.mobile_stylegan import (
-    COARSEST,
-    GAIN,
-    SLOPE,
-    MappingNetwork,
-    SynthesisNetwork,
-    SynthesisShape,
-)
+from invcomp.priors.portraits.mobile_stylegan import GAIN, SLOPE, MappingNetwork, SynthesisNetwork
 from invcomp.priors.portraits.openvino_graph import Array, Output, read_graph
 
 MAPPING, SYNTHESIS = "MappingNetwork.xml", "SynthesisNetwork.xml"
