@@ -1,31 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Container, readContainer } from "../src/container.js";
+import { readContainer } from "../src/container.js";
 import { FormatError } from "../src/errors.js";
 import { jxlSize } from "../src/jxl.js";
-import { bytes, vectors } from "./helpers.js";
+import { bytes, fieldsOf, vectors } from "./helpers.js";
 
 const PRIOR_ID = Uint8Array.from({ length: 32 }, (_, n) => n);
 
 interface Said {
   fields?: Record<string, unknown>;
   error?: string;
-}
-
-/** What `tests/golden_files.py` calls the fields of a file. */
-export function fieldsOf(content: Container): Record<string, unknown> {
-  const { size, placement, parts } = content;
-  const place = placement && [placement.size.width, placement.size.height, ...placement.centre, ...placement.half];
-  return {
-    ...(content.checksum === 1 && { checksum: 1 }),
-    ...(content.foreign && { foreign: content.foreign }),
-    rate: content.rate,
-    tail: content.tail,
-    size: size && [size.width, size.height],
-    levels: content.levels,
-    placement: place,
-    parts: parts && parts.map((part) => part.length),
-  };
 }
 
 function read(data: Uint8Array, partial: boolean): Said {

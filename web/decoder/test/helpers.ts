@@ -2,7 +2,8 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadPrior, type Prior } from "../src/index.js";
+import { PNG } from "pngjs";
+import { type Container, loadPrior, type Prior } from "../src/index.js";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 export const GOLDEN = join(ROOT, "tests", "golden");
@@ -44,4 +45,33 @@ export function missing(key: string): string | null {
   if (existsSync(join(PRIORS, key, "tables.json"))) return null;
   const reasons = existsSync(join(PRIORS, "missing.json")) ? json<Record<string, string>>(PRIORS, "missing.json") : {};
   return reasons[key] ?? "run make web-test, which writes the tables";
+}
+
+/** What `tests/golden_files.py` calls the fields of a file. */
+export function fieldsOf(content: Container): Record<string, unknown> {
+  const { size, placement, parts } = content;
+  const place = placement && [placement.size.width, placement.size.height, ...placement.centre, ...placement.half];
+  return {
+    ...(content.checksum === 1 && { checksum: 1 }),
+    ...(content.foreign && { foreign: content.foreign }),
+    rate: content.rate,
+    tail: content.tail,
+    size: size && [size.width, size.height],
+    levels: content.levels,
+    placement: place,
+    parts: parts && parts.map((part) => part.length),
+  };
+}
+
+/** The pixels of a PNG file, 4 bytes each. */
+export function png(...path: string[]): { width: number; height: number; data: Uint8Array } {
+  return PNG.sync.read(readFileSync(join(...path)));
+}
+
+/** The largest difference between the values of two pictures of one size. */
+export function largestDifference(found: { data: ArrayLike<number> }, expected: { data: ArrayLike<number> }): number {
+  if (found.data.length !== expected.data.length) return Infinity;
+  let most = 0;
+  for (let n = 0; n < found.data.length; n++) most = Math.max(most, Math.abs(found.data[n] - expected.data[n]));
+  return most;
 }

@@ -28,7 +28,8 @@ test("any bytes give symbols of the table, or a FormatError", () => {
   const property = fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(3), (payload, tail) => {
     const decoder = new RangeDecoder(payload, tail);
     try {
-      for (let n = 0; n < 100; n++) expect([0, 1, 2, 3, 4, 5]).toContain(decoder.symbol(table, 0, 6));
+      const found = Array.from({ length: 100 }, () => decoder.symbol(table, 0, 6));
+      expect(found.every((symbol) => symbol >= 0 && symbol < 6)).toBe(true);
     } catch (error) {
       expect(error).toBeInstanceOf(FormatError);
     }
