@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from invcomp.carriers import commands as carriers
 from invcomp.errors import InvcompError, UsageError
 from invcomp.terminal import AsJson, Force, Inputs, Output, finish, plain_errors, print_table, progress_bar, say, show
 
@@ -781,6 +782,10 @@ def train_prior(
         )
         if not ended:
             raise typer.Exit(130)
+
+
+for command in (carriers.qr, carriers.split, carriers.join):
+    app.command()(command)
 
 
 def main() -> None:
