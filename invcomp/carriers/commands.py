@@ -148,7 +148,7 @@ def join(
             "output": job.target_name,
             "bytes": len(joined.data),
             "packets": len(chosen.packets),
-            "of": chosen.message.count,
+            "of": chosen.message.total,
         }
         columns = list(entry)
         finish([entry | {"left_out": faults}], as_json, job.target is None, columns)

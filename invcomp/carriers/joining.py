@@ -21,7 +21,7 @@ class Received:
 
     @property
     def whole(self) -> bool:
-        return len(self.packets) == self.message.count
+        return len(self.packets) == self.message.total
 
     @property
     def names(self) -> list[str]:
@@ -29,12 +29,12 @@ class Received:
 
     @property
     def missing(self) -> list[int]:
-        return [number for number in range(self.message.count) if number not in self.packets]
+        return [number for number in range(self.message.total) if number not in self.packets]
 
     @property
     def beginning(self) -> bytes:
         """The bytes before the first packet that is missing."""
-        first = min(self.missing, default=self.message.count)
+        first = min(self.missing, default=self.message.total)
         return b"".join(self.packets[number][1] for number in range(first))
 
 
@@ -116,8 +116,8 @@ def join(received: Received, partial: bool) -> Joined:
         raise FormatError(f"{fault}; get all packets, or give --partial for the levels before")
     if not ends:
         raise FormatError(f"{fault}, and no level is whole before: nothing can be shown; get all packets")
-    there = "the level" if len(ends) == 1 else f"the {len(ends)} levels"
-    return Joined(data[: ends[-1]], f"{fault}; written: {there} before, for decompress --partial")
+    there = "levels" if received.whole else "level" if len(ends) == 1 else f"{len(ends)} levels"
+    return Joined(data[: ends[-1]], f"{fault}; decompress --partial shows the {there} before that")
 
 
 def damaged(received: Received) -> str:
@@ -129,4 +129,4 @@ def lacking(received: Received) -> str:
     """Which packets are missing, counted from 1."""
     *others, last = [str(number + 1) for number in received.missing]
     which = f"packets {', '.join(others)} and {last} of" if others else f"packet {last} of"
-    return f"{which} {received.message.count} {'are' if others else 'is'} missing, beside {received.names[0]}"
+    return f"{which} {received.message.total} {'are' if others else 'is'} missing, beside {received.names[0]}"

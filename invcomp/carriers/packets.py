@@ -30,7 +30,7 @@ class Message(NamedTuple):
 
     prior: int
     """The first 11 bits of the prior id."""
-    count: int
+    total: int
     """How many packets there are."""
     tag: int
     """12 bits of the file's CRC-32."""
@@ -79,9 +79,9 @@ def cuts(size: int, level_ends: Sequence[int], room: int) -> list[int]:
 
 
 def serialise(packet: Packet) -> bytes:
-    prior, count, tag = packet.message
+    prior, total, tag = packet.message
     first = MAGIC << 12 | VERSION - 1 << ID_BITS | prior
-    rest = packet.number << 18 | count - 1 << TAG_BITS | tag
+    rest = packet.number << 18 | total - 1 << TAG_BITS | tag
     return first.to_bytes(2, "big") + rest.to_bytes(3, "big") + packet.payload
 
 
@@ -97,6 +97,6 @@ def parse(data: bytes, name: str) -> Packet:
     first, rest = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:HEADER], "big")
     message = Message(first & ((1 << ID_BITS) - 1), (rest >> TAG_BITS & 63) + 1, rest & ((1 << TAG_BITS) - 1))
     number = rest >> 18
-    if number >= message.count:
-        raise FormatError(f"{name} is damaged: it says that it is packet {number + 1} of {message.count}; get it again")
+    if number >= message.total:
+        raise FormatError(f"{name} is damaged: it says that it is packet {number + 1} of {message.total}; get it again")
     return Packet(message, number, data[HEADER:])
