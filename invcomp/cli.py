@@ -272,6 +272,10 @@ def decompress(
     partial: Annotated[
         bool, typer.Option("--partial", help="Show truncated progressive files as far as they go.")
     ] = False,
+    from_qr: Annotated[
+        bool,
+        typer.Option("--qr", help="Read the file from the QR code in a photo: photo.png → photo.decoded.png."),
+    ] = False,
     onto: Annotated[
         Path | None,
         typer.Option(help="Put the faces (compressed with --align paste) back into this picture: one output for all."),
@@ -285,11 +289,13 @@ def decompress(
     """Files → pictures: face.inv → face.png (or what the suffix of -o says)."""
     import time
 
-    from invcomp.jobs import SKIPPED, entry_of, plan, plan_one, read_input, write_output
-    from invcomp.pictures import encode_image, read_picture
+    from invcomp.carriers.qr import read_code
+    from invcomp.jobs import MAX_PICTURE, SKIPPED, entry_of, plan, plan_one, read_input, write_output
+    from invcomp.pictures import encode_image, extensions, read_picture
 
     with plain_errors():
-        jobs = (plan_one if onto else plan)(inputs, output, ".png", {".inv"})
+        suffix, accepted = (".decoded.png", extensions()) if from_qr else (".png", {".inv"})
+        jobs = (plan_one if onto else plan)(inputs, output, suffix, accepted)
         streamed = jobs[0].target is None
         if streamed and as_json:
             raise UsageError("--json and the picture cannot both go to standard output: give -o")
@@ -323,7 +329,8 @@ def decompress(
                 try:
                     if not onto:
                         targets.check(job.target)
-                    data = read_input(job, container.MAX_BYTES)
+                    data = read_input(job, MAX_PICTURE if from_qr else container.MAX_BYTES)
+                    data = read_code(data, job.name) if from_qr else data
                     short = container.read_header(data, job.name).short_id
                     codec = chosen or known.get(short) or Codec.for_file(data, device, job.name, partial)
                     known[short] = codec
