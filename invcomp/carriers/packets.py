@@ -10,11 +10,10 @@ for all files of a prior and length.
 """
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from invcomp.container import ID_BITS, level_ends, read_header
+from invcomp.container import ID_BITS, read_header
 from invcomp.errors import FormatError, UsageError
 
 MAGIC, VERSION = 0b1011, 1
@@ -48,7 +47,10 @@ def tag_of(data: bytes) -> int:
 
 
 def split(data: bytes, mtu: int, name: str = "the file") -> list[bytes]:
-    """A file as the fewest packets of at most `mtu` bytes each. Raises `UsageError` if that is too few."""
+    """A file as the fewest packets of at most `mtu` bytes each. Raises `UsageError` if they are too small for it.
+
+    All but the last are full: so the first packets, however many arrive, hold as many whole levels as they can.
+    """
     room = mtu - HEADER
     if room < 1:
         raise UsageError(f"--mtu takes {HEADER + 1} bytes or more, not {mtu}: {HEADER} of every packet are its header")
@@ -58,24 +60,9 @@ def split(data: bytes, mtu: int, name: str = "the file") -> list[bytes]:
             f"{name} has {len(data):,} bytes, too many for {MOST} packets of {mtu} (header {HEADER}); "
             f"give --mtu {least} or more"
         )
-    ends = cuts(len(data), level_ends(data, name) or (), room)
-    message = Message(read_header(data, name).short_id, len(ends), tag_of(data))
-    starts = [0, *ends[:-1]]
-    return [
-        serialise(Packet(message, number, data[start:end]))
-        for number, (start, end) in enumerate(zip(starts, ends, strict=True))
-    ]
-
-
-def cuts(size: int, level_ends: Sequence[int], room: int) -> list[int]:
-    """Where each of the fewest packets of `room` bytes ends: with a level, unless that takes a packet more."""
-    found, end = [], 0
-    for left in reversed(range(-(-size // room))):  # packets after this one
-        full = min(end + room, size)
-        least = max(end + 1, size - left * room)
-        end = max((level for level in level_ends if least <= level <= full), default=full)
-        found.append(end)
-    return found
+    payloads = [data[at : at + room] for at in range(0, len(data), room)]
+    message = Message(read_header(data, name).short_id, len(payloads), tag_of(data))
+    return [serialise(Packet(message, number, payload)) for number, payload in enumerate(payloads)]
 
 
 def serialise(packet: Packet) -> bytes:
