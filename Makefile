@@ -22,12 +22,12 @@ lint: $(VENV)/installed-dev
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[encoder]"
 	touch $@
 
 # random-face without what it declares: its networks are read, and its code, which needs all that, is not run
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,faces,openvino,distributed]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[encoder,dev,faces,openvino,distributed]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps random-face
 	touch $@
 

@@ -280,6 +280,28 @@ def cut_points(prior_id: bytes, data: bytes) -> list[int]:
     return ends[::-1]
 
 
+def level_ends(data: bytes, name: str = "the file") -> list[int] | None:
+    """After how many bytes levels of a progressive file end, of those that are there; None if it is not progressive.
+
+    By the lengths that it states: no prior is needed, and checksums are not looked at. Raises `FormatError`.
+    """
+    size = read_header(data, name).checksum
+    fields, body = read_fields(data[HEADER:], name) if data[1] >> 7 else (Fields(), b"")
+    if not fields.progressive:
+        return None
+    ends: list[int] = []
+    for _ in range((fields.levels or 0).bit_count()):
+        try:
+            length, rest = read_varint(body)
+        except IndexError:
+            break
+        if len(rest) < length + size:
+            break
+        body = rest[length + size :]
+        ends.append(len(data) - len(body))
+    return ends
+
+
 def read_fields(body: bytes, name: str) -> tuple[Fields, bytes]:
     """The optional fields, and the rest of the body. Raises `FormatError`."""
     try:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from invcomp.cli import progress_bar
 from invcomp.lab.ablate import AblateRequest, Cell, ablate
 from invcomp.lab.output import write_figures, write_report
+from invcomp.terminal import progress_bar
 
 LOSSES = (
     "prior",  # 100*mse + 1*lpips-squeeze

@@ -13,13 +13,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from invcomp.cli import parse_numbers, parse_range, progress_bar
+from invcomp.cli import parse_numbers, parse_range
 from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
 from invcomp.lab.codecs import QUALITIES
 from invcomp.lab.curves import at_bytes, curve
 from invcomp.lab.output import rates_table, write_figures, write_report
 from invcomp.lab.peers import PEERS as OTHER_PEERS
 from invcomp.lab.results import Report
+from invcomp.terminal import progress_bar
 
 FIGURES = ("psnr", "lpips_alex", "lpips_squeeze", "identity_distance")
 BYTES = (60, 80, 100, 150, 200, 300, 400, 600, 800)
