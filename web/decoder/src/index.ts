@@ -6,5 +6,5 @@ export { FormatError, ImageError, InvcompError, PriorError, UsageError } from ".
 export type { Placement, Size } from "./fields.js";
 export { type FileInfo, info } from "./info.js";
 export { type LoadOptions, loadPrior, type Prior, type PriorInfo, type PriorSource } from "./prior.js";
-export { type Device, hasWebgpu } from "./runtime.js";
+export { type Build, buildFor, type Device, hasWebgpu } from "./runtime.js";
 export type { Level } from "./symbols.js";

@@ -5,6 +5,8 @@ import { PriorError } from "./errors.js";
 
 /** What computes. */
 export type Device = "webgpu" | "wasm";
+/** Builds of onnxruntime-web: for the CPU, and for WebGPU with and without the browser's help to wait for it (JSPI). */
+export type Build = "wasm" | "jspi" | "asyncify";
 
 /** A network that is ready to run. */
 export interface Network {
@@ -13,18 +15,14 @@ export interface Network {
   tensor(data: Float32Array, shape: readonly number[]): Tensor;
 }
 
-/**
- * A session of an ONNX file on the first of the devices that is there and takes it. Throws `PriorError`.
- *
- * WebGPU waits for the GPU by suspending WebAssembly where the browser can (JSPI); the build for others is 10 MB larger.
- */
+/** A session of an ONNX file on the first of the devices that is there and takes it. Throws `PriorError`. */
 export async function startNetwork(model: Uint8Array, devices: readonly Device[]): Promise<Network> {
-  let reason = `no ${devices.join(" or ")} here`;
+  let reason = `there is no ${devices.join(" or ")} here`;
   for (const device of devices) {
     if (device === "webgpu" && !(await hasWebgpu())) continue;
     try {
       const ort = await importRuntime(device);
-      if (typeof window === "undefined") ort.env.wasm.numThreads = 1; // threads keep Node from ending
+      if (typeof window === "undefined") ort.env.wasm.numThreads = 1; // threads would keep Node from ending
       ort.env.logLevel = "error";
       const session = await ort.InferenceSession.create(model, { executionProviders: [device] });
       return { device, session, tensor: (data, shape) => new ort.Tensor("float32", data, shape) };
@@ -45,7 +43,19 @@ export async function hasWebgpu(): Promise<boolean> {
   }
 }
 
+/** The build that a device takes; that without JSPI is 10 MB larger. */
+export function buildFor(device: Device): Build {
+  if (device === "wasm") return "wasm";
+  return "Suspending" in WebAssembly ? "jspi" : "asyncify";
+}
+
 function importRuntime(device: Device): Promise<typeof import("onnxruntime-web")> {
-  if (device === "wasm") return import("onnxruntime-web/wasm");
-  return "Suspending" in WebAssembly ? import("onnxruntime-web/jspi") : import("onnxruntime-web/webgpu");
+  switch (buildFor(device)) {
+    case "wasm":
+      return import("onnxruntime-web/wasm");
+    case "jspi":
+      return import("onnxruntime-web/jspi");
+    case "asyncify":
+      return import("onnxruntime-web/webgpu");
+  }
 }
