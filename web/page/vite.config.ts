@@ -8,13 +8,14 @@ import { defineConfig, type Plugin } from "vite";
 const PRIORS = join(import.meta.dirname, "..", "build", "priors");
 const PRIOR_FILES = ["prior.json", "tables.json", "generator.onnx"];
 
-/** Copies exported priors, and says in `priors/index.json` what they are; `runtimes.json` says the same of onnxruntime-web. */
+/** Copies exported priors (those that WEB_PRIORS names, or all), and says in `priors/index.json` what they are; `runtimes.json` says the same of onnxruntime-web. */
 function contents(): Plugin {
   return {
     name: "contents",
     generateBundle(_, bundle) {
-      const names = existsSync(PRIORS) ? readdirSync(PRIORS) : [];
-      if (!names.length) this.error(`there is no prior in ${PRIORS}: run make web`);
+      const wanted = process.env.WEB_PRIORS?.split(" ").filter(Boolean);
+      const names = wanted ?? (existsSync(PRIORS) ? readdirSync(PRIORS) : []);
+      if (!names.length || !names.every((name) => existsSync(join(PRIORS, name)))) this.error(`there are no such priors in ${PRIORS}: run make web`);
       const emit = (fileName: string, source: string | Uint8Array) => this.emitFile({ type: "asset", fileName, source });
       const priors = names.map((folder) => {
         const files = PRIOR_FILES.map((name) => [name, readFileSync(join(PRIORS, folder, name))] as const);
