@@ -176,7 +176,9 @@ def encode_image(image: Image.Image, path: Path | None = None, quick: bool = Fal
 def kind_of(suffix: str) -> str:
     """The format that a suffix (in lower case, with the dot) names, if Pillow can write it; else PNG."""
     Image.preinit()
-    kind = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix, "PNG")  # which looks for all plugins
+    kind = Image.EXTENSION.get(suffix)
+    if kind is None:
+        kind = Image.registered_extensions().get(suffix, "PNG")  # which loads all plugins
     return kind if kind in Image.SAVE else "PNG"
 
 
