@@ -50,7 +50,7 @@ $(VENV)/installed: pyproject.toml
 
 # random-face without what it declares: its networks are read, and its code, which needs all that, is not run
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[encoder,dev,faces,openvino,distributed]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[encoder,dev,faces,openvino,distributed,qr]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps random-face
 	touch $@
 

@@ -524,8 +524,10 @@ def import_prior(
         if source != "random-face":
             raise UsageError(f"{source!r} cannot be imported; what can is random-face")
         from invcomp.priors.portraits.importing import import_random_face
+        from invcomp.runtimes import give_graph
 
         folder, info = import_random_face(output, force, say)
+        give_graph(folder, say)
     say(f"wrote the prior {info.name} ({info.id[:12]}) to {folder}: {info.licence}")
 
 

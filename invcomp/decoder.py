@@ -10,8 +10,11 @@ from invcomp.decoding import Decoding, prior_of
 from invcomp.entropy.chain import Symbols
 from invcomp.errors import PriorError
 from invcomp.extras import explained
-from invcomp.priors.reading import GRAPH, read_checked, read_decoding_side
+from invcomp.priors.reading import GRAPH, DecodingSide, read_checked, read_decoding_side
 from invcomp.priors.registry import find_prior
+
+OF_PRIOR = "invcomp-prior"
+"""Names the prior's id in the metadata of its graph."""
 
 
 class Decoder(Decoding):
@@ -27,10 +30,7 @@ class Decoder(Decoding):
         Raises `PriorError`.
         """
         self.prior = read_decoding_side(find_prior(prior))
-        self._session = open_session(self.prior.folder, self.prior.info.files)
-        expected = {f"level_{level}" for level in range(self.prior.arch.levels)} | {"rate"}
-        if {entry.name for entry in self._session.get_inputs()} != expected:
-            raise PriorError(f"{self.prior.folder / GRAPH} is no generator of this prior; export it again")
+        self._session = open_session(self.prior)
 
     @classmethod
     def for_file(cls, data: bytes, name: str = "the file", partial: bool = False) -> "Decoder":
@@ -41,13 +41,20 @@ class Decoder(Decoding):
         """Symbols of one picture → (3, H, W); see `Decoding.painted`."""
         from onnxruntime import RunOptions
 
+        sizes = self.prior.arch.sizes
         inputs = {f"level_{level}": values[None].astype(np.float32) for level, values in enumerate(symbols)}
         inputs["rate"] = np.array([rate], dtype=np.float32)
         options = RunOptions()
         options.only_execute_path_to_fetches = True  # an imported prior paints several sizes
-        (pictures,) = self._session.run([output_name(size, self.prior.arch.sizes)], inputs, options)
-        picture: NDArray[np.float32] = pictures[0]
-        return picture
+        try:
+            ((picture,),) = self._session.run([output_name(size, sizes)], inputs, options)
+        except Exception as error:  # ONNX Runtime raises many kinds
+            raise unfit(self.prior, error) from None
+        height, width = (size or sizes[0],) * 2 if sizes else (2 * side for side in symbols[-1].shape[1:])
+        if picture.shape != (3, height, width):
+            raise unfit(self.prior, f"it paints {picture.shape}")
+        painted: NDArray[np.float32] = picture
+        return painted
 
 
 def output_name(size: int | None, sizes: tuple[int, ...]) -> str:
@@ -55,21 +62,30 @@ def output_name(size: int | None, sizes: tuple[int, ...]) -> str:
     return f"picture_{sizes[0] if size is None else size}" if len(sizes) > 1 else "picture"
 
 
-def open_session(folder: Path, files: dict[str, str]) -> Any:
-    """ONNX Runtime with a prior's generator, on the CPU. Raises `PriorError`."""
-    path = folder / GRAPH
+def open_session(prior: DecodingSide) -> Any:
+    """ONNX Runtime with a prior's generator, on the CPU. Raises `PriorError`, and `MissingPackageError` without it."""
+    path, files = prior.folder / GRAPH, prior.info.files
     if GRAPH not in files:
-        raise PriorError(f"{folder} has no {GRAPH}: run `invcomp export-decoder {folder}` where torch is installed")
+        raise PriorError(
+            f"{prior.folder} has no {GRAPH}: run `invcomp export-decoder {prior.folder}` where torch is installed"
+        )
     read_checked(path, files[GRAPH])
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise explained(error) from None
-
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises many kinds
-        reason = str(error).strip().splitlines()[0]
-        raise PriorError(f"{path} cannot be run: {reason}; update onnxruntime, or get the prior again") from None
+        raise unfit(prior, error) from None
+    if session.get_modelmeta().custom_metadata_map.get(OF_PRIOR) != prior.info.id:
+        raise PriorError(f"{path} is of another prior than {prior.info.name}; get the prior again")
+    return session
+
+
+def unfit(prior: DecodingSide, reason: object) -> PriorError:
+    """The error for a graph that does not do what it should."""
+    first = (str(reason).strip().splitlines() or ["no reason is given"])[0]
+    return PriorError(f"{prior.folder / GRAPH} cannot be run ({first}); update onnxruntime, or get the prior again")

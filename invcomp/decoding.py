@@ -154,10 +154,7 @@ class Decoding(ABC):
 
     def picture_size(self, content: Container, name: str = "the file") -> tuple[int, int]:
         """Size (width, height) of the original. Raises `FormatError` if a file of a free size does not say it."""
-        size = content.size or self._own_size
-        if size is None:
-            raise FormatError(f"{name} is damaged: it does not say how large its picture is")
-        return size
+        return original_size(content, self.prior, name)
 
     @property
     def made_by(self) -> provenance.Prior:
@@ -167,6 +164,16 @@ class Decoding(ABC):
     def _own_size(self) -> tuple[int, int] | None:
         side = self.prior.arch.image_size
         return (side, side) if side is not None else None
+
+
+def original_size(content: Container, prior: DecodingSide, name: str = "the file") -> tuple[int, int]:
+    """Size (width, height) in pixels of a file's original. Raises `FormatError` if a file of a free size does not say
+    it."""
+    side = prior.arch.image_size
+    size = content.size or (None if side is None else (side, side))
+    if size is None:
+        raise FormatError(f"{name} is damaged: it does not say how large its picture is")
+    return size
 
 
 def prior_of(data: bytes, name: str = "the file", partial: bool = False) -> Path:

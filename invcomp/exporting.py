@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxscript  # noqa: F401 (torch's exporter needs it)
 import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from invcomp.decoder import output_name
+from invcomp.decoder import OF_PRIOR, output_name
 from invcomp.exact import exact
 from invcomp.priors.files import AnyGenerator, Prior, load_prior
 from invcomp.priors.info import CARD, PriorInfo
@@ -62,14 +63,16 @@ def export(folder: Path, output: Path) -> None:
             write_whole(stage / name, data)
 
 
-def add_graph(folder: Path) -> None:
-    """Put the graph into a prior's own folder. Raises `PriorError`, `OutputError`."""
+def add_graph(folder: Path) -> PriorInfo:
+    """Put the graph into a prior's own folder; gives its description, which names it. Raises `PriorError`,
+    `OutputError`."""
     prior = load_prior(folder)
     graph = without_weights(traced(prior), (folder / GENERATOR).read_bytes())
     contents = {GRAPH: graph.SerializeToString()}
-    contents[CARD] = described(prior.info, prior.info.files, contents).to_json().encode()
+    info = described(prior.info, prior.info.files, contents)
     write_whole(folder / GRAPH, contents[GRAPH])
-    write_whole(folder / CARD, contents[CARD])
+    write_whole(folder / CARD, info.to_json().encode())
+    return info
 
 
 def described(info: PriorInfo, files: Mapping[str, str], contents: Mapping[str, bytes]) -> PriorInfo:
@@ -109,7 +112,9 @@ def traced(prior: Prior) -> onnx.ModelProto:
         finally:
             quiet.setLevel(level)
     assert program is not None
-    return bare(program.model_proto)
+    graph = bare(program.model_proto)
+    helper.set_model_props(graph, {OF_PRIOR: prior.info.id})
+    return graph
 
 
 def bare(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -163,8 +163,7 @@ def encode_image(image: Image.Image, path: Path | None = None, quick: bool = Fal
     What the image's info says of the prior that made it (`invcomp.provenance`) is kept as far as the format can.
     `quick`: a PNG in less time, a little larger.
     """
-    kind = Image.registered_extensions().get(path.suffix.lower(), "PNG") if path else "PNG"
-    kind = kind if kind in Image.SAVE else "PNG"
+    kind = kind_of(path.suffix.lower()) if path else "PNG"
     options: dict[str, Any] = {"compress_level": 1} if quick else {"optimize": image.width * image.height <= 1 << 20}
     buffer = io.BytesIO()
     try:
@@ -172,6 +171,15 @@ def encode_image(image: Image.Image, path: Path | None = None, quick: bool = Fal
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path} cannot be written as {kind}: {error}; give a name that ends in .png") from None
     return buffer.getvalue()
+
+
+def kind_of(suffix: str) -> str:
+    """The format that a suffix (in lower case, with the dot) names, if Pillow can write it; else PNG."""
+    Image.preinit()
+    kind = Image.EXTENSION.get(suffix)
+    if kind is None:
+        kind = Image.registered_extensions().get(suffix, "PNG")  # which loads all plugins
+    return kind if kind in Image.SAVE else "PNG"
 
 
 def png_bytes(image: Image.Image) -> bytes:

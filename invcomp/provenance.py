@@ -8,8 +8,8 @@ https://cv.iptc.org/newscodes/digitalsourcetype/). A file keeps as many of them 
 
 import re
 from collections.abc import Sequence
+from html import escape
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from PIL import Image
 from PIL.ExifTags import Base
@@ -84,7 +84,7 @@ def xmp_packet(software: str, prior_ids: str, source: str) -> bytes:
         f'<?xpacket begin="\ufeff" id="{PACKET_ID}"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
         ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-        f' xmlns:invcomp="urn:invcomp" xmp:CreatorTool={quoteattr(software)} invcomp:prior={quoteattr(prior_ids)}'
+        f' xmlns:invcomp="urn:invcomp" xmp:CreatorTool="{escape(software)}" invcomp:prior="{escape(prior_ids)}"'
         f' Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{source}"/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()

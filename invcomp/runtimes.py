@@ -6,7 +6,7 @@ from pathlib import Path
 
 from invcomp.decoding import Decoding
 from invcomp.errors import UsageError
-from invcomp.extras import needs
+from invcomp.extras import explained, needs
 from invcomp.priors.info import read_info
 from invcomp.priors.reading import GRAPH, TABLES
 from invcomp.priors.registry import find_prior
@@ -44,3 +44,13 @@ def opener(runtime: str = "auto", device: str = "auto") -> Opener:
         return Decoder(folder)
 
     return opened
+
+
+def give_graph(folder: Path, say: Callable[[str], None]) -> None:
+    """Put `generator.onnx` into a new prior's folder, or say why there is none. Raises `OutputError`."""
+    try:
+        from invcomp.exporting import add_graph
+
+        add_graph(folder)
+    except ModuleNotFoundError as error:
+        say(f"invcomp: no {GRAPH}: {explained(error)}; `invcomp export-decoder {folder}` adds it later")

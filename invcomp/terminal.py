@@ -1,6 +1,7 @@
 """What commands share: options that all of them take, what they say, and how they end."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
@@ -48,7 +49,13 @@ def plain_errors() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error; gives a function that is told how much is done, and what is being done."""
+    """A progress bar on standard error; gives a function that is told how much is done, and what is being done.
+
+    None where nobody would see it.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, text=None: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -58,7 +65,6 @@ def progress_bar(label: str, total: float, quiet: bool = False) -> Iterator[Call
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=quiet,
         transient=True,
     ) as bar:
         task = bar.add_task(label, total=total)

@@ -77,6 +77,7 @@ def request(data: Path, output: Path, **changes: object) -> Request:
         "seed": 0,
         "device": "cpu",
         "force": False,
+        "graph": False,
     }
     return Request(**{**values, **changes})  # type: ignore[arg-type]
 

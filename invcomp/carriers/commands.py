@@ -35,7 +35,7 @@ def qr(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Files → QR codes: face.inv → face.qr.png (or what the suffix of -o says: .svg, .pdf, .eps)."""
+    """Files → QR codes: face.inv → face.qr.png (or what the suffix of -o says: .svg, .pdf)."""
     from invcomp.jobs import Targets, about, entry_of, plan, write_output
 
     with plain_errors():
@@ -138,6 +138,8 @@ def join(
             say(f"invcomp: {sentence}")
 
         received = joining.sort_out(readable(plan(inputs, None, ".inv", {packets.SUFFIX}), fault), fault)
+        if faults and not received:
+            raise typer.Exit(1)
         chosen = joining.choose(received, fault)
         joined = joining.join(chosen, partial)
         write_output(job, joined.data)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LEVELS = ("L", "M", "Q", "H")
-KINDS = ("png", "svg", "pdf", "eps")
+KINDS = ("png", "svg", "pdf")
 LARGEST = 40  # version: 177 x 177 modules
 PREFIX = "INV/"  # no scheme of a web address, which would need a colon
 SHOWN = 40  # characters of a text that is no file
@@ -74,7 +74,7 @@ def kind_of(target: Path | None) -> str:
     """The kind of picture that an output's name asks for; PNG for standard output or no suffix. Raises `UsageError`."""
     kind = target.suffix.lower()[1:] if target else ""
     if kind and kind not in KINDS:
-        raise UsageError(f"{target} would be no picture that a QR code is drawn as: give .png, .svg, .pdf or .eps")
+        raise UsageError(f"{target} would be no picture that a QR code is drawn as: give .png, .svg or .pdf")
     return kind or "png"
 
 

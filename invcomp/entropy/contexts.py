@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PLACES = 5  # here (channels before), left, above, above left, above right
+DOWN, RIGHT = np.array([[1], [0], [0], [0]]), np.array([[0], [1], [0], [2]])  # to those after the first, with a border
 UNIT = 4  # surprises are in parts of a bit
 EXACT = 1 << 24  # sums stay below, so that float32 holds them exactly in the search
 Integers = NDArray[np.int64]
@@ -52,8 +53,8 @@ class Context:
     def tables(self, classes: Integers, activity: Integers, lean: Integers) -> Integers:
         """Classes and sums, all of one shape → tables."""
         active, leaning = self.bins
-        first = np.searchsorted(self.activity_bounds, activity, side="right")
-        second = np.searchsorted(self.lean_bounds, lean * self.scale[classes], side="right")
+        first = self.activity_bounds.searchsorted(activity, side="right")
+        second = self.lean_bounds.searchsorted(lean * self.scale[classes], side="right")
         found: Integers = (classes * active + first) * leaning + second
         return found
 
@@ -97,6 +98,9 @@ class Level:
         self.symbols = np.zeros((channels, pictures, height + 1, width + 2), dtype=np.int64)  # with an empty border
         self.surprises = np.zeros_like(self.symbols)
         self.above = np.zeros((channels, pictures, height, width), dtype=np.int64)
+        self.around_weights = [
+            weights[:, 1:].reshape(channels, -1).astype(np.int64) for weights in (context.activity, context.lean)
+        ]
         if coarser is not None:
             self.above += weighed(context.coarser, coarser.astype(np.int64)).repeat(2, axis=2).repeat(2, axis=3)
 
@@ -109,12 +113,14 @@ class Level:
 
     def around(self, ys: Integers, xs: Integers) -> tuple[Integers, Integers]:
         """Activity and lean (C, N, n) at n positions, without what the channels there add."""
-        activity, lean = self.above[:, :, ys, xs], np.zeros((), dtype=np.int64)
-        for place, (down, right) in enumerate(((1, 0), (0, 1), (0, 0), (0, 2)), start=1):
-            at = (slice(None), slice(None), ys + down, xs + right)
-            activity = activity + weighed(self.context.activity[:, place], self.surprises[at])
-            lean = lean + weighed(self.context.lean[:, place], self.symbols[at])
-        return activity, lean
+        rows, columns = ys + DOWN, xs + RIGHT
+
+        def weighed_around(weights: Integers, values: Integers) -> Integers:
+            near = values[:, :, rows, columns].transpose(2, 0, 1, 3)  # (4, P, N, n)
+            return (weights @ near.reshape(weights.shape[1], -1)).reshape(len(weights), *near.shape[2:])
+
+        active, leaning = self.around_weights
+        return self.above[:, :, ys, xs] + weighed_around(active, self.surprises), weighed_around(leaning, self.symbols)
 
     @property
     def found(self) -> tuple[Integers, NDArray[np.int8]]:

@@ -17,6 +17,7 @@ from invcomp.errors import DataError, OutputError, UsageError
 from invcomp.inversion.losses import parse_loss
 from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.info import CARD
+from invcomp.runtimes import give_graph
 from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.config import AUGMENTATIONS, CONTINUED, TrainingConfig
 from invcomp.training.data import TrainingSet, load_others, load_training_set
@@ -62,6 +63,8 @@ class Request:
     seed: int
     device: str
     force: bool
+    graph: bool = True
+    """Whether the prior gets a `generator.onnx`."""
 
 
 def run_training(request: Request, say: Callable[[str], None]) -> bool:
@@ -131,6 +134,9 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
             others,
             say,
         )
+        if request.graph:
+            say("generator.onnx, for decoding without torch")
+            give_graph(request.output, say)
         say(f"wrote the prior {request.name!r} to {request.output}")
         return True
 

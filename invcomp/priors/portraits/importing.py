@@ -28,7 +28,7 @@ from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import SynthesisNetwork
 from invcomp.priors.portraits.sampling import draw_pictures
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
-from invcomp.priors.reading import GENERATOR, read_tables, read_tensors
+from invcomp.priors.reading import GENERATOR, GRAPH, read_tables, read_tensors
 from invcomp.priors.registry import SUPPLEMENT_CARD, find_prior, shipped_file, user_folder
 from invcomp.writing import current_umask, unwritable, write_whole
 
@@ -38,7 +38,7 @@ NETWORK = "synthesis."
 SAMPLES, SAMPLE_SIZE = 16, 256
 WHEEL = "random-face==2021.7.21.1"
 OTHER = "the installed random-face has other networks than those that were fitted"
-FILES = {GENERATOR, MAPPING, DOMAIN, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
+FILES = {GENERATOR, GRAPH, MAPPING, DOMAIN, lpips_file("squeeze"), CARD, "README.md", "samples.png"}
 
 
 def import_random_face(
@@ -57,7 +57,7 @@ def import_random_face(
     except PriorError as error:
         raise PriorError(f"{error}: run `pip install --force-reinstall --no-deps {WHEEL}`") from None
     card, generator, tables = with_supplement(synthesis)
-    announce("importing takes about 20 seconds")
+    announce("importing takes about 20 seconds, and its graph for decoding without torch as long again")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
