@@ -4,7 +4,7 @@ import { type Device, FormatError, paint, type Prior, read, type Reading } from 
 import { toBase64url } from "./base64";
 import { counted, create, draw, element, say } from "./dom";
 
-const MOST_SHOWN = 4096; // pixels, of the longer side: browsers draw no canvas of any size
+const MOST_SHOWN = 2048; // pixels, of the longer side: every level is kept
 const PAUSE = 350; // milliseconds between levels, so that one sees them arrive
 const DEVICES: Record<Device, string> = { webgpu: "the GPU (WebGPU)", wasm: "the CPU (WebAssembly)" };
 
@@ -33,13 +33,15 @@ export function readAll({ name, data }: File, prior: Prior): { reading: Reading;
 
 /** Show a file. `current` says whether it is still the one to be shown. */
 export async function showResult(file: File, prior: Prior, current: () => boolean): Promise<void> {
+  const began = performance.now();
   const { reading, note } = readAll(file, prior);
+  performance.measure("read", { start: began });
   const { content, size } = reading;
   const device = content.foreign ? null : await prior.generator.start();
   const shown = Math.max(size.width, size.height) > MOST_SHOWN ? MOST_SHOWN : undefined;
-  const began = performance.now();
+  const started = performance.now();
   let picture = await paint(reading, prior, { name: file.name, size: shown });
-  const seconds = (performance.now() - began) / 1000;
+  const seconds = performance.measure("paint", { start: started }).duration / 1000;
   if (!current()) return;
 
   say("result-title", file.name);

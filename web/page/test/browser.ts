@@ -42,6 +42,9 @@ export class PageServer {
   private server: Server | null = null;
   private port = 0;
 
+  /** `isolated`: with the headers that allow threads. */
+  constructor(private readonly isolated = false) {}
+
   async start(): Promise<string> {
     this.server = createServer((request, response) => {
       const path = decodeURIComponent(new URL(request.url!, "http://x").pathname);
@@ -51,7 +54,9 @@ export class PageServer {
       if (!existsSync(file)) return response.writeHead(404).end();
       const type = TYPES[extname(file)] ?? "application/octet-stream";
       const data = readFileSync(file);
-      response.writeHead(200, { "Content-Type": type, "Content-Length": data.length }).end(data);
+      const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+      response.writeHead(200, { "Content-Type": type, "Content-Length": data.length, ...(this.isolated && isolation) });
+      response.end(data);
     });
     await new Promise<void>((resolve) => this.server!.listen(this.port, "127.0.0.1", resolve));
     this.port = (this.server.address() as { port: number }).port;

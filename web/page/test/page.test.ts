@@ -1,9 +1,10 @@
 /** The built page in headless Chromium. */
 
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, devices, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checksum } from "../../decoder/src/checksums";
 import { choose, chromiumPath, launch, open, PageServer, pixels, settled, SOFTWARE_GPU } from "./browser";
 import { golden, largestDifference, picture, SHIPPED } from "./golden";
 
@@ -87,6 +88,14 @@ describe.skipIf(none)("the page", () => {
     expect(await choose(page, "face.inv", data.subarray(0, 200))).toBeNull();
     expect(await page.locator("#note").innerText()).toBe("face.inv is truncated or damaged: 3 of its 5 levels are there.");
     expect(await page.locator("#levels button").count()).toBe(3);
+  });
+
+  test("shows a file that claims a hundred million pixels, smaller", async () => {
+    const { id } = JSON.parse(readFileSync(join(import.meta.dirname, "../../build/priors/faces/prior.json"), "utf-8"));
+    const body = Uint8Array.from([0xa0, 0x80 | 0x04, 0x14, 0x03, 0x90, 0x4e]); // 10,000 a side
+    const sum = checksum(Uint8Array.from(Buffer.from(id, "hex")), body);
+    expect(await choose(page, "x.inv", Uint8Array.from([...body, sum >> 8, sum & 255]))).toBeNull();
+    expect(await page.locator("#caption").innerText()).toBe("10000 × 10000 pixels, shown at 2048 × 2048");
   });
 
   test("takes a file that is dropped", async () => {
@@ -196,6 +205,45 @@ describe.skipIf(none)("the page", () => {
       await fresh.close();
     }
     expect(readdirSync(SCREENSHOTS).length).toBeGreaterThanOrEqual(6);
+  });
+});
+
+describe.skipIf(none)("elsewhere", () => {
+  test("a page that may use threads decodes too", async () => {
+    const server = new PageServer(true);
+    const browser = await launch();
+    try {
+      const page = await browser.newPage({ reducedMotion: "reduce" });
+      await open(page, await server.start());
+      expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+      expect(await choose(page, "x.inv", golden("v1-829ec035-own-size"))).toBeNull();
+      expect(largestDifference(await pixels(page), picture("v1-829ec035-own-size"))).toBeLessThanOrEqual(2);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+
+  test("without a service worker it says that it keeps nothing, and refuses the generator of another prior", async () => {
+    const server = new PageServer();
+    const browser = await launch();
+    try {
+      const context = await browser.newContext({ serviceWorkers: "block", reducedMotion: "reduce" });
+      const page = await context.newPage();
+      await page.route("**/priors/faces-64-*/generator.onnx", async (route) => {
+        const [other] = server.asked.filter((path) => /faces-[0-9a-f]{8}.*generator/.test(path));
+        await route.continue({ url: new URL(other, page.url()).href });
+      });
+      await open(page, await server.start());
+      await page.getByText("so each is downloaded when a file needs it.").waitFor();
+      expect(await choose(page, "x.inv", golden("v1-829ec035-q36-1"))).toBeNull();
+      expect(await choose(page, "x.inv", golden("v1-067fd180-q36-1"))).toBe(
+        "generator.onnx is damaged or of another prior than faces-64: its SHA-256 is not the one in prior.json; export the prior again",
+      );
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
   });
 });
 
