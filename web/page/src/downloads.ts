@@ -2,8 +2,8 @@
 
 import { buildFor, type Device, hasWebgpu, type Prior } from "invcomp-decoder";
 import { create, element, megabytes, say } from "./dom";
-import { download } from "./offline";
-import type { Entry, Priors, Progress } from "./priors";
+import { download, whenKept } from "./offline";
+import { type Entry, filesOf, type Priors, type Progress } from "./priors";
 
 interface Row {
   state: HTMLElement;
@@ -42,9 +42,10 @@ export class Downloads {
     try {
       await this.follow("runtime", (progress) => download(runtime.address, progress));
       for (const entry of this.priors.entries) await this.load(entry);
+      await whenKept([runtime.address, ...this.priors.entries.flatMap(filesOf)]);
       say("offline", `${megabytes(total)} in all are kept by your browser: this page works offline.`);
     } catch {
-      say("offline", "Not all could be downloaded, so this page does not work offline yet; reload it to try again.");
+      say("offline", "Not all could be downloaded and kept, so this page does not work offline yet; reload it to try again.");
     }
   }
 

@@ -2,7 +2,7 @@
 
 import type { Progress } from "./priors";
 
-const PATIENCE = 3000; // milliseconds that the page waits for its service worker
+const PATIENCE = 3000; // milliseconds that the page waits for its service worker to begin, and to write what it keeps
 
 /** Whether what is downloaded from now on is kept. */
 export async function startKeeping(): Promise<boolean> {
@@ -27,4 +27,14 @@ export async function download(address: string, progress: Progress): Promise<voi
   if (!response.ok || !reader) throw new Error(`${address}: ${response.status}`);
   let loaded = 0;
   for (let next = await reader.read(); !next.done; next = await reader.read()) progress((loaded += next.value.length));
+}
+
+/** Wait until files that were downloaded are kept. Throws if they are not, as where there is no room. */
+export async function whenKept(addresses: string[]): Promise<void> {
+  for (let waited = 0; ; waited += 100) {
+    const found = await Promise.all(addresses.map((address) => caches.match(new URL(address, document.baseURI).href)));
+    if (found.every(Boolean)) return;
+    if (waited >= PATIENCE) throw new Error("the browser does not keep it");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

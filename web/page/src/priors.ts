@@ -13,6 +13,11 @@ export interface Entry {
   bytes: number;
 }
 
+/** The addresses of its files. */
+export function filesOf({ address }: Entry): string[] {
+  return ["prior.json", "tables.json", "generator.onnx"].map((name) => address + name);
+}
+
 /** A file of `runtimes.json`. */
 export interface Runtime {
   address: string;
