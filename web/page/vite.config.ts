@@ -8,15 +8,20 @@ import { defineConfig, type Plugin } from "vite";
 const PRIORS = join(import.meta.dirname, "..", "build", "priors");
 const PRIOR_FILES = ["prior.json", "tables.json", "generator.onnx"];
 
-/** Copies exported priors (those that WEB_PRIORS names, or all), and says in `priors/index.json` what they are; `runtimes.json` says the same of onnxruntime-web. */
+/**
+ * Copies exported priors (those that WEB_PRIORS names, or all), and says in `priors/index.json` what they are;
+ * `runtimes.json` says the same of onnxruntime-web.
+ */
 function contents(): Plugin {
   return {
     name: "contents",
     generateBundle(_, bundle) {
       const wanted = process.env.WEB_PRIORS?.split(" ").filter(Boolean);
       const names = wanted ?? (existsSync(PRIORS) ? readdirSync(PRIORS) : []);
-      if (!names.length || !names.every((name) => existsSync(join(PRIORS, name)))) this.error(`there are no such priors in ${PRIORS}: run make web`);
-      const emit = (fileName: string, source: string | Uint8Array) => this.emitFile({ type: "asset", fileName, source });
+      if (!names.length || !names.every((name) => existsSync(join(PRIORS, name))))
+        this.error(`there are no such priors in ${PRIORS}: run make web`);
+      const emit = (fileName: string, source: string | Uint8Array) =>
+        this.emitFile({ type: "asset", fileName, source });
       const priors = names.map((folder) => {
         const files = PRIOR_FILES.map((name) => [name, readFileSync(join(PRIORS, folder, name))] as const);
         const { name, id, domain, licence } = JSON.parse(files[0][1].toString());
@@ -44,7 +49,9 @@ function offline(): Plugin {
     generateBundle: {
       order: "post",
       handler(_, bundle) {
-        const names = Object.keys(bundle).filter((name) => name !== "sw.js").sort();
+        const names = Object.keys(bundle)
+          .filter((name) => name !== "sw.js")
+          .sort();
         const large = names.filter((name) => name.endsWith(".wasm") || /^priors\/.+\//.test(name));
         const hash = createHash("sha256");
         for (const name of names) {

@@ -4,7 +4,8 @@ import { type ChecksumSize, intact, sizeOf } from "./checksums.js";
 import { FormatError } from "./errors.js";
 import { ByteReader, EndsEarly, NO_FIELDS, type Placement, readFields, type Size } from "./fields.js";
 
-const MAGIC = 0b1010, VERSION = 1;
+const MAGIC = 0b1010,
+  VERSION = 1;
 const ID_BITS = 11;
 const HEADER = 3; // bytes
 const MAX_BYTES = 1 << 26; // of a file
@@ -140,7 +141,9 @@ function readParts(
     throw new FormatError(`${name} is damaged: its levels do not fill it; get it again`);
   }
   if (parts.length < coded && !(partial && parts.length)) {
-    throw new FormatError(`${name} is truncated or damaged: ${parts.length} of its ${coded} levels are there; get it again`);
+    throw new FormatError(
+      `${name} is truncated or damaged: ${parts.length} of its ${coded} levels are there; get it again`,
+    );
   }
   return { parts, cutPoints };
 }

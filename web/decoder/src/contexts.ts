@@ -1,15 +1,21 @@
 /**
  * Contexts: which of a level's tables codes a symbol, told by what is decoded before it, in whole numbers alone.
  *
- * Symbols are decoded by diagonals x + 2 y, on a diagonal by channel, of a channel by row. For each, two weighted sums are taken
- * of what is there already: of surprises (activity), and of the symbols themselves (lean). Both sums are cut into bins, and
- * (class, bin of activity, bin of lean) is the table.
+ * Symbols are decoded by diagonals x + 2 y, on a diagonal by channel, of a channel by row. For each, two weighted sums
+ * are taken of what is there already: of surprises (activity), and of the symbols themselves (lean). Both sums are cut
+ * into bins, and (class, bin of activity, bin of lean) is the table.
  */
 
 import type { Shape } from "./architecture.js";
 import type { LevelTables, TensorReader } from "./tables.js";
 
-const PLACES = [[0, 0], [0, -1], [-1, 0], [-1, -1], [-1, 1]] as const; // rows down and columns right, of a context
+const PLACES = [
+  [0, 0],
+  [0, -1],
+  [-1, 0],
+  [-1, -1],
+  [-1, 1],
+] as const; // rows down and columns right, of a context
 const EXACT = 1 << 24; // sums of weights stay below
 
 /** The rule of one level of C channels, below a level of P channels, with K classes and A symbols. */
@@ -66,7 +72,8 @@ export function readContext(reader: TensorReader, channels: number, coarser: num
       if (sum * (name === "activity" ? 128 : (count - 1) / 2) >= EXACT) reader.fail(`context.${name}`, "is too large");
     }
     const bounds = context[`${name}Bounds`];
-    if (bounds.some((edge, n) => n > 0 && edge < bounds[n - 1])) reader.fail(`context.${name}_bounds`, "is out of order");
+    if (bounds.some((edge, n) => n > 0 && edge < bounds[n - 1]))
+      reader.fail(`context.${name}_bounds`, "is out of order");
   }
   return context;
 }
@@ -145,7 +152,8 @@ function weighted(
     if (above) {
       const [, high, wide] = above.shape;
       const at = (y >> 1) * wide + (x >> 1);
-      for (let p = 0; p < coarser; p++) activity += context.coarser[c * coarser + p] * above.values[p * high * wide + at];
+      for (let p = 0; p < coarser; p++)
+        activity += context.coarser[c * coarser + p] * above.values[p * high * wide + at];
     }
     for (let place = 0; place < PLACES.length; place++) {
       const row = y + PLACES[place][0];

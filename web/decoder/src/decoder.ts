@@ -101,4 +101,3 @@ function checkShown({ info, architecture }: Prior, { native, size, levels }: Pai
 function isWhole(value: number, most: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= most;
 }
-

@@ -1,4 +1,4 @@
-/** Errors that a user can cause. The message is one sentence: file, fact, mend. The classes are those of the Python package. */
+/** Errors that a user can cause, those of the Python package. The message is one sentence: file, fact, mend. */
 
 /** A failure a user can cause and mend. */
 export class InvcompError extends Error {

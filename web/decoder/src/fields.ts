@@ -6,7 +6,12 @@ import { FormatError } from "./errors.js";
 export const MAX_SIDE = 65_535;
 export const MAX_PIXELS = 100_000_000;
 
-const SIZE = 1, SQUARE = 2, LEVELS = 4, PLACED = 8, PROGRESSIVE = 16, FOREIGN = 32;
+const SIZE = 1,
+  SQUARE = 2,
+  LEVELS = 4,
+  PLACED = 8,
+  PROGRESSIVE = 16,
+  FOREIGN = 32;
 /** Quarter pixels, in which a placement is given. */
 const STEPS = 4;
 
@@ -82,7 +87,9 @@ export function readFields(reader: ByteReader, name: string): Fields {
   const { size, placement } = fields;
   if (size && !possible(size)) {
     const most = MAX_PIXELS.toLocaleString("en-US");
-    throw new FormatError(`${name} claims ${size.width} x ${size.height} pixels, more than the ${most} that are decoded`);
+    throw new FormatError(
+      `${name} claims ${size.width} x ${size.height} pixels, more than the ${most} that are decoded`,
+    );
   }
   if (placement && !plausible(placement)) {
     throw new FormatError(`${name} is damaged: the place that it names lies outside of every picture; get it again`);

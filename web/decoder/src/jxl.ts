@@ -4,7 +4,15 @@ import type { Size } from "./fields.js";
 
 const CODESTREAM = [0xff, 0x0a];
 const BOXES = [0, 0, 0, 12, 0x4a, 0x58, 0x4c, 0x20, 13, 10, 0x87, 10];
-const RATIOS = [[1, 1], [12, 10], [4, 3], [3, 2], [16, 9], [5, 4], [2, 1]]; // of width to height
+const RATIOS = [
+  [1, 1],
+  [12, 10],
+  [4, 3],
+  [3, 2],
+  [16, 9],
+  [5, 4],
+  [2, 1],
+]; // of width to height
 const SIDE_BITS = [9, 13, 18, 30];
 
 /** Bits of bytes, the lowest of each first. */
@@ -54,7 +62,7 @@ function codestream(data: Uint8Array): Uint8Array | null {
   if (begins(data, CODESTREAM)) return data;
   if (!begins(data, BOXES)) return null;
   const view = new DataView(data.buffer, data.byteOffset, data.length);
-  for (let at = BOXES.length; at + 8 <= data.length; ) {
+  for (let at = BOXES.length; at + 8 <= data.length;) {
     const length = view.getUint32(at);
     const kind = String.fromCharCode(...data.subarray(at + 4, at + 8));
     const start = kind === "jxlc" ? at + 8 : kind === "jxlp" ? at + 12 : data.length;

@@ -54,6 +54,8 @@ function allocated(bytes: number): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(bytes);
   } catch {
-    throw new ImageError(`the picture takes ${Math.ceil(bytes / 1e6)} MB, more memory than there is; ask for a smaller size`);
+    throw new ImageError(
+      `the picture takes ${Math.ceil(bytes / 1e6)} MB, more memory than there is; ask for a smaller size`,
+    );
   }
 }

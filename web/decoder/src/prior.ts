@@ -10,7 +10,8 @@ import { FORMAT, type LevelTables, readTables } from "./tables.js";
 const NAMES = ["prior.json", "tables.json", "generator.onnx"] as const;
 type Name = (typeof NAMES)[number];
 type Bytes = Uint8Array<ArrayBuffer>;
-const MOST: Record<Name, number> = { "prior.json": 1 << 20, "tables.json": 1 << 28, "generator.onnx": 1 << 30 }; // bytes
+/** Bytes of a file. */
+const MOST: Record<Name, number> = { "prior.json": 1 << 20, "tables.json": 1 << 28, "generator.onnx": 1 << 30 };
 
 /** What `prior.json` says. */
 export interface PriorInfo {
@@ -58,9 +59,13 @@ export async function loadPrior(source: PriorSource, options: LoadOptions = {}):
   }
   const architecture = readArchitecture(table(said.architecture, "tables.json"));
   const tables = readTables(table(said.tensors, "tables.json"), architecture);
-  const id = Uint8Array.from(info.id.match(/../g)!, (pair) => parseInt(pair, 16));
   const generator = new Generator(files["generator.onnx"], architecture, options.devices ?? ["webgpu", "wasm"]);
-  return { info, id, architecture, tables, generator };
+  return { info, id: idBytes(info.id), architecture, tables, generator };
+}
+
+/** The 32 bytes of an id that is written in hexadecimal. */
+export function idBytes(id: string): Uint8Array {
+  return Uint8Array.from(id.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
 /** What a `prior.json` says. Throws `PriorError`. */
@@ -94,7 +99,8 @@ async function filesOf(source: PriorSource, onProgress: (loaded: number, total: 
   const given = Symbol.iterator in source ? Object.fromEntries([...source].map((file) => [file.name, file])) : source;
   const entries = NAMES.map(async (name) => {
     const file = (given as Partial<Record<Name, Blob | ArrayBuffer | Uint8Array>>)[name];
-    if (!file) throw new PriorError(`${name} is missing: a prior is ${NAMES.join(", ")}, as invcomp export-decoder writes`);
+    if (!file)
+      throw new PriorError(`${name} is missing: a prior is ${NAMES.join(", ")}, as invcomp export-decoder writes`);
     return [name, new Uint8Array(file instanceof Blob ? await file.arrayBuffer() : file)] as const;
   });
   return Object.fromEntries(await Promise.all(entries)) as Record<Name, Bytes>;
@@ -104,7 +110,9 @@ async function filesOf(source: PriorSource, onProgress: (loaded: number, total: 
 async function download(folder: string, onProgress: (loaded: number, total: number | null) => void) {
   const base = folder.endsWith("/") ? folder : `${folder}/`;
   const responses = await Promise.all(NAMES.map((name) => request(base + name)));
-  const lengths = responses.map(({ headers }) => (headers.get("Content-Encoding") ? 0 : Number(headers.get("Content-Length"))));
+  const lengths = responses.map(({ headers }) =>
+    headers.get("Content-Encoding") ? 0 : Number(headers.get("Content-Length")),
+  );
   const total = lengths.every(Boolean) ? lengths.reduce((sum, length) => sum + length) : null;
   let loaded = 0;
   const arrived = (bytes: number) => onProgress((loaded += bytes), total);

@@ -1,7 +1,6 @@
 /**
- * The range decoder of the library constriction (`stream.queue.RangeDecoder`): 32-bit words, 64-bit state, 24 bits of precision.
- *
- * Source: R. Bamler, "Understanding Entropy Coding With Asymmetric Numeral Systems", 2022, and docs/format.md.
+ * The range decoder of the library constriction (`stream.queue.RangeDecoder`): 32-bit words, 64-bit state, 24 bits of
+ * precision. Written from docs/format.md, section "Range decoder".
  */
 
 import { FormatError } from "./errors.js";
@@ -33,7 +32,8 @@ export class RangeDecoder {
   }
 
   /**
-   * The next symbol, counted from 0, of `count` with cumulative frequencies `cumulative[row … row + count - 1]` of 65,536.
+   * The next of `count` symbols, counted from 0, whose cumulative frequencies (of 65,536) are
+   * `cumulative[row … row + count - 1]`.
    *
    * Throws `FormatError` for the few bit strings that lie in the gaps that the coder's rounding leaves.
    */

@@ -1,6 +1,7 @@
 /**
- * Pillow's resampling with its Lanczos filter, step by step as Pillow 13 does it for 8-bit pictures (src/libImaging/Resample.c),
- * so that pixels are the same: coefficients rounded to 22 bits, one direction after the other, rounded to 8 bits in between.
+ * Pillow's resampling with its Lanczos filter, step by step as Pillow 13 does it for 8-bit pictures
+ * (src/libImaging/Resample.c), so that pixels are the same: coefficients rounded to 22 bits, one direction after the
+ * other, rounded to 8 bits in between.
  */
 
 import { type Pixels, newPixels } from "./pixels.js";
@@ -20,7 +21,8 @@ interface Weights {
 /** A picture resized to `width` x `height`; the same one if it has that size. */
 export function resize(picture: Pixels, width: number, height: number): Pixels {
   const shorter = picture.height - height;
-  const columnsFirst = shorter > 0 && shorter > 2 * (picture.width - width); // Pillow before 13 always begins with the rows
+  // Pillow before 13 always begins with the rows
+  const columnsFirst = shorter > 0 && shorter > 2 * (picture.width - width);
   return columnsFirst ? toWidth(toHeight(picture, height), width) : toHeight(toWidth(picture, width), height);
 }
 
@@ -82,7 +84,9 @@ function resizeRows(picture: Pixels, width: number): Pixels {
   for (let y = 0; y < picture.height; y++) {
     const row = y * picture.width;
     for (let x = 0; x < width; x++) {
-      let red = HALF, green = HALF, blue = HALF;
+      let red = HALF,
+        green = HALF,
+        blue = HALF;
       let at = 3 * (row + first[x]);
       for (let k = x * most, end = k + count[x]; k < end; k++) {
         const weight = coefficients[k];

@@ -1,4 +1,4 @@
-/** SHA-256 in hexadecimal (FIPS 180-4). Browsers have it only on secure pages, so it is written out here for the others. */
+/** SHA-256 (FIPS 180-4). Browsers have it only on secure pages, so it is written out here for the others. */
 
 const FIRST = primes(64);
 const K = Uint32Array.from(FIRST, (prime) => fraction(Math.cbrt(prime)));

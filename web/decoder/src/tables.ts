@@ -41,10 +41,15 @@ export class TensorReader {
   take<K extends Kind>(name: string, kind: K): { shape: number[]; data: Numbers<K> } {
     const entry = this.tensors[this.prefix + name] as { type?: unknown; shape?: unknown; data?: unknown } | undefined;
     const { type, shape, data } = entry ?? {};
-    if (type !== kind || !Array.isArray(shape) || !Array.isArray(data)) this.fail(name, "is missing or of another kind");
-    const length = shape.reduce((product: number, side) => product * (Number.isInteger(side) && side >= 0 ? side : NaN), 1);
+    if (type !== kind || !Array.isArray(shape) || !Array.isArray(data))
+      this.fail(name, "is missing or of another kind");
+    const length = shape.reduce(
+      (product: number, side) => product * (Number.isInteger(side) && side >= 0 ? side : NaN),
+      1,
+    );
     const numbers = new KINDS[kind](data) as Numbers<K>;
-    if (length !== data.length || numbers.some((value, n) => value !== data[n])) this.fail(name, "has impossible values");
+    if (length !== data.length || numbers.some((value, n) => value !== data[n]))
+      this.fail(name, "has impossible values");
     return { shape, data: numbers };
   }
 
@@ -77,7 +82,8 @@ function readLevel(
     reader.fail("cumulative", "has a wrong shape");
   }
   for (let n = 0; n < cumulative.length; n++) {
-    if (n % count ? cumulative[n] <= cumulative[n - 1] : cumulative[n]) reader.fail("cumulative", "has no such frequency");
+    if (n % count ? cumulative[n] <= cumulative[n - 1] : cumulative[n])
+      reader.fail("cumulative", "has no such frequency");
   }
   const index = reader.take("index", "u8");
   if (index.shape.join() !== [rates, ...indexShape].join()) reader.fail("index", "has a wrong shape");

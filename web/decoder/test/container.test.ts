@@ -39,10 +39,15 @@ test("any bytes give a container or one FormatError", () => {
 });
 
 test("a file of more than 64 MB is refused before it is looked at", () => {
-  expect(read(new Uint8Array((1 << 26) + 1), false).error).toBe("x.inv is larger than the 64 MB that an invcomp file has at most");
+  expect(read(new Uint8Array((1 << 26) + 1), false).error).toBe(
+    "x.inv is larger than the 64 MB that an invcomp file has at most",
+  );
 });
 
-test.each(vectors<{ head: string; size: [number, number] }[]>("stills"))("a JPEG XL says its size: $size", ({ head, size }) => {
-  expect(jxlSize(bytes(head))).toEqual({ width: size[0], height: size[1] });
-  expect(jxlSize(bytes(head).subarray(0, 3))).toBeNull();
-});
+test.each(vectors<{ head: string; size: [number, number] }[]>("stills"))(
+  "a JPEG XL says its size: $size",
+  ({ head, size }) => {
+    expect(jxlSize(bytes(head))).toEqual({ width: size[0], height: size[1] });
+    expect(jxlSize(bytes(head).subarray(0, 3))).toBeNull();
+  },
+);

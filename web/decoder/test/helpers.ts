@@ -27,7 +27,12 @@ export function goldenFile(stem: string): Uint8Array {
 }
 
 /** Names of golden files without suffix: VERSION-PRIOR-CASE. */
-export const STEMS = readdirSync(GOLDEN).filter((name) => name.endsWith(".inv")).map((name) => name.slice(0, -4));
+export const STEMS = readdirSync(GOLDEN)
+  .filter((name) => name.endsWith(".inv"))
+  .map((name) => name.slice(0, -4));
+
+/** Those of the priors `faces` and `faces-64`. */
+export const SHIPPED = STEMS.filter((stem) => /^v1-(829ec035|067fd180|faces)-/.test(stem));
 
 /** The three files of an exported prior; of superseded ones only the tables are there. */
 export function priorFiles(key: string): Record<"prior.json" | "tables.json" | "generator.onnx", Uint8Array> {
@@ -63,14 +68,21 @@ export function fieldsOf(content: Container): Record<string, unknown> {
   };
 }
 
-/** The pixels of a PNG file, 4 bytes each. */
-export function png(...path: string[]): { width: number; height: number; data: Uint8Array } {
+export interface Picture {
+  width: number;
+  height: number;
+  /** 4 bytes a pixel. */
+  data: ArrayLike<number>;
+}
+
+/** The picture of a PNG file. */
+export function png(...path: string[]): Picture {
   return PNG.sync.read(readFileSync(join(...path)));
 }
 
-/** The largest difference between the values of two pictures of one size. */
-export function largestDifference(found: { data: ArrayLike<number> }, expected: { data: ArrayLike<number> }): number {
-  if (found.data.length !== expected.data.length) return Infinity;
+/** The largest difference between the values of two pictures; infinite if their sizes differ. */
+export function largestDifference(found: Picture, expected: Picture): number {
+  if (found.width !== expected.width || found.height !== expected.height) return Infinity;
   let most = 0;
   for (let n = 0; n < found.data.length; n++) most = Math.max(most, Math.abs(found.data[n] - expected.data[n]));
   return most;

@@ -19,7 +19,8 @@ const names = ["prior.json", "tables.json", "generator.onnx"];
 const prior = await loadPrior(Object.fromEntries(names.map((name) => [name, readFileSync(priorFolder + "/" + name)])));
 const picture = await decode(readFileSync(file), prior);
 const refusal = await decode(readFileSync(file).subarray(1), prior, { name: "x.inv" }).catch((error) => error);
-console.log(JSON.stringify([picture.width, picture.height, picture.data.length, info(readFileSync(file), prior).prior]));
+const { prior: name } = info(readFileSync(file), prior);
+console.log(JSON.stringify([picture.width, picture.height, picture.data.length, name]));
 console.log(refusal instanceof InvcompError, refusal.message);
 `;
 
@@ -27,7 +28,8 @@ const TYPED = `
 import { decode, loadPrior, type Prior } from "invcomp-decoder";
 
 export async function show(bytes: Uint8Array, address: string): Promise<ImageData> {
-  const prior: Prior = await loadPrior(address, { devices: ["wasm"], onProgress: (loaded: number, total: number | null) => void [loaded, total] });
+  const onProgress = (loaded: number, total: number | null) => console.log(loaded, total);
+  const prior: Prior = await loadPrior(address, { devices: ["wasm"], onProgress });
   return decode(bytes, prior, { levels: 2, partial: true });
 }
 // @ts-expect-error: the number of levels is a number
@@ -57,7 +59,10 @@ test("holds the code, its types, a README and the licence, and no more", () => {
 test("is imported and decodes", () => {
   writeFileSync(join(folder, "decode.js"), SCRIPT);
   const file = join(GOLDEN, "v1-067fd180-wide.inv");
-  const printed = execFileSync("node", ["decode.js", join(PRIORS, "067fd180"), file], { cwd: folder, encoding: "utf-8" });
+  const printed = execFileSync("node", ["decode.js", join(PRIORS, "067fd180"), file], {
+    cwd: folder,
+    encoding: "utf-8",
+  });
   expect(printed.trim().split("\n")).toEqual(['[90,40,14400,"faces-64"]', "true x.inv is not an invcomp file"]);
 });
 

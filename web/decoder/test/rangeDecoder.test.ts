@@ -14,13 +14,16 @@ interface Coded {
 }
 
 describe("golden words of the library constriction", () => {
-  test.each(vectors<Coded[]>("coded"))("$symbols.length symbols of $count", ({ count, cumulative, rows, symbols, ...coded }) => {
-    const table = Uint16Array.from(cumulative);
-    const { payload, tail } = coded.shortest;
-    for (const decoder of [new RangeDecoder(bytes(coded.words)), new RangeDecoder(bytes(payload), tail)]) {
-      expect(rows.map((row) => decoder.symbol(table, row * count, count))).toEqual(symbols);
-    }
-  });
+  test.each(vectors<Coded[]>("coded"))(
+    "$symbols.length symbols of $count",
+    ({ count, cumulative, rows, symbols, ...coded }) => {
+      const table = Uint16Array.from(cumulative);
+      const { payload, tail } = coded.shortest;
+      for (const decoder of [new RangeDecoder(bytes(coded.words)), new RangeDecoder(bytes(payload), tail)]) {
+        expect(rows.map((row) => decoder.symbol(table, row * count, count))).toEqual(symbols);
+      }
+    },
+  );
 });
 
 test("any bytes give symbols of the table, or a FormatError", () => {

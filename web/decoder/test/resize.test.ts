@@ -11,13 +11,16 @@ interface Resized {
   sha256?: string;
 }
 
-test.each(vectors<Resized[]>("resized"))("Pillow's pixels, $from to $to", ({ from: [width, height], to, ...expected }) => {
-  const rgb = Uint8Array.from({ length: 3 * width * height }, (_, n) => (n * n * 7 + n * 31) % 251);
-  const found = resize({ width, height, rgb }, ...to);
-  expect([found.width, found.height]).toEqual(to);
-  if (expected.pixels) expect(found.rgb).toEqual(bytes(expected.pixels));
-  else expect(hex(digest(found.rgb))).toBe(expected.sha256);
-});
+test.each(vectors<Resized[]>("resized"))(
+  "Pillow's pixels, $from to $to",
+  ({ from: [width, height], to, ...expected }) => {
+    const rgb = Uint8Array.from({ length: 3 * width * height }, (_, n) => (n * n * 7 + n * 31) % 251);
+    const found = resize({ width, height, rgb }, ...to);
+    expect([found.width, found.height]).toEqual(to);
+    if (expected.pixels) expect(found.rgb).toEqual(bytes(expected.pixels));
+    else expect(hex(digest(found.rgb))).toBe(expected.sha256);
+  },
+);
 
 test("halves are rounded to even", () => {
   expect([0.5, 1.5, 2.5, 2.4999, 254.5, 255].map(roundHalfEven)).toEqual([0, 2, 2, 2, 254, 255]);

@@ -2,7 +2,7 @@
 
 import { InvcompError } from "invcomp-decoder";
 
-/** Bytes of base64 or base64url, with or without padding, `data:` before it and white space in it. Throws `InvcompError`. */
+/** Bytes of base64 or base64url, also without padding, behind `data:` or with white space. Throws `InvcompError`. */
 export function fromBase64(text: string): Uint8Array {
   const letters = text
     .trim()

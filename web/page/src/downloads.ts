@@ -30,11 +30,17 @@ export class Downloads {
     const device = this.devices.includes("webgpu") && (await hasWebgpu()) ? "webgpu" : "wasm";
     const runtime = this.priors.runtimes[buildFor(device)];
     const of = device === "webgpu" ? "WebGPU" : "WebAssembly";
-    this.add("runtime", [create("td", {}, "ONNX Runtime", create("small", {}, `for ${of}`)), "runs the priors", "MIT"], runtime.bytes);
+    this.add(
+      "runtime",
+      [create("td", {}, "ONNX Runtime", create("small", {}, `for ${of}`)), "runs the priors", "MIT"],
+      runtime.bytes,
+    );
     const total = this.priors.entries.reduce((sum, { bytes }) => sum + bytes, runtime.bytes);
     const metered = (navigator as { connection?: { saveData?: boolean } }).connection?.saveData;
     if (!this.kept || metered) {
-      const why = this.kept ? "Your browser saves data" : "This browser keeps nothing of this page (it does on https pages)";
+      const why = this.kept
+        ? "Your browser saves data"
+        : "This browser keeps nothing of this page (it does on https pages)";
       say("offline", `${why}, so each is downloaded when a file needs it.`);
       return;
     }
@@ -45,7 +51,10 @@ export class Downloads {
       await whenKept([runtime.address, ...this.priors.entries.flatMap(filesOf)]);
       say("offline", `${megabytes(total)} in all are kept by your browser: this page works offline.`);
     } catch {
-      say("offline", "Not all could be downloaded and kept, so this page does not work offline yet; reload it to try again.");
+      say(
+        "offline",
+        "Not all could be downloaded and kept, so this page does not work offline yet; reload it to try again.",
+      );
     }
   }
 

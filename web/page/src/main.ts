@@ -28,7 +28,8 @@ async function start(): Promise<void> {
     element("examples").append(button);
   }
   element("main").dataset.state = "ready";
-  const linked = () => location.hash.length > 1 && open(() => ({ name: "the link", data: fromBase64(location.hash.slice(1)) }));
+  const linked = () =>
+    location.hash.length > 1 && open(() => ({ name: "the link", data: fromBase64(location.hash.slice(1)) }));
   window.addEventListener("hashchange", linked);
   const opening = linked();
   await downloads.fetchAll();
@@ -46,7 +47,11 @@ async function show(file: () => Promise<Named> | Named, priors: Priors, download
     const opened = await file();
     const entry = priors.entryFor(opened.data, opened.name);
     const prior = await downloads.load(entry, (loaded) => {
-      if (current()) tell(`Downloading the prior ${entry.name}: ${megabytes(loaded)} of ${megabytes(entry.bytes)}`, loaded / entry.bytes);
+      if (current())
+        tell(
+          `Downloading the prior ${entry.name}: ${megabytes(loaded)} of ${megabytes(entry.bytes)}`,
+          loaded / entry.bytes,
+        );
     });
     if (current()) tell("Starting ONNX Runtime …");
     await showResult(opened, prior, () => {

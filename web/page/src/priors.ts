@@ -1,6 +1,7 @@
 /** The priors and runtimes that the page was built with: which one a file needs, and how much of it has arrived. */
 
-import { type Build, type Device, InvcompError, loadPrior, type Prior, readContainer, readHeader, shortId } from "invcomp-decoder";
+import { type Build, type Device, idBytes, InvcompError, loadPrior } from "invcomp-decoder";
+import { type Prior, readContainer, readHeader, shortId } from "invcomp-decoder";
 
 /** An entry of `priors/index.json`. */
 export interface Entry {
@@ -37,7 +38,8 @@ export class Priors {
   ) {}
 
   static async ofPage(devices: readonly Device[]): Promise<Priors> {
-    const [entries, runtimes] = await Promise.all(["priors/index.json", "runtimes.json"].map(async (name) => (await fetch(name)).json()));
+    const names = ["priors/index.json", "runtimes.json"];
+    const [entries, runtimes] = await Promise.all(names.map(async (name) => (await fetch(name)).json()));
     return new Priors(entries, runtimes, devices);
   }
 
@@ -49,9 +51,9 @@ export class Priors {
     if (fitting) return fitting;
     const there = this.entries.map((entry) => entry.name).join(", ");
     const bits = `0x${wanted.toString(16).padStart(3, "0")}`;
-    throw new InvcompError(
-      `${name} needs a prior whose id begins with ${bits} (11 bits), which this page does not have (it has ${there}); build the page with it, or use invcomp decompress`,
-    );
+    const id = `${bits} (11 bits)`;
+    const fact = `needs a prior whose id begins with ${id}, which this page does not have (it has ${there})`;
+    throw new InvcompError(`${name} ${fact}; build the page with it, or use invcomp decompress`);
   }
 
   /** A prior, downloaded once; all who wait for it hear of its progress. */
@@ -76,8 +78,4 @@ function agrees(data: Uint8Array, id: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function idBytes(id: string): Uint8Array {
-  return Uint8Array.from(id.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }

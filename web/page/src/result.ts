@@ -84,7 +84,12 @@ async function arrive(
 ): Promise<ImageData | null> {
   const coded = reading.levels.flatMap((level, n) => (level.coded ? [n] : []));
   const exact = reading.content.parts !== null;
-  say("levels-note", exact ? "Cut after so many bytes, the file still shows this much." : "Bytes are the ideal length of each level’s code.");
+  say(
+    "levels-note",
+    exact
+      ? "Cut after so many bytes, the file still shows this much."
+      : "Bytes are the ideal length of each level’s code.",
+  );
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let picture = whole;
   for (const [count, level] of coded.entries()) {
@@ -121,16 +126,25 @@ function facts({ data }: File, prior: Prior, reading: Reading, device: Device | 
     ["Size", counted(data.length, "byte")],
     ["Picture", `${size.width} × ${size.height} pixels, ${bits.toPrecision(2)} bits each`],
   ];
-  if (content.foreign) rows.push(["Stored as", { webp: "WebP", jxl: "JPEG XL" }[content.foreign] + ", which no prior made"]);
-  rows.push(["Prior", `${prior.info.name} (${prior.info.id.slice(0, 12)})`], ["Domain", prior.info.domain], ["Licence", prior.info.licence]);
-  if (!content.foreign) rows.push(["Rate index", `${content.rate}, of 0 (smallest) to ${prior.architecture.rates - 1}`]);
+  if (content.foreign)
+    rows.push(["Stored as", { webp: "WebP", jxl: "JPEG XL" }[content.foreign] + ", which no prior made"]);
+  rows.push(
+    ["Prior", `${prior.info.name} (${prior.info.id.slice(0, 12)})`],
+    ["Domain", prior.info.domain],
+    ["Licence", prior.info.licence],
+  );
+  if (!content.foreign)
+    rows.push(["Rate index", `${content.rate}, of 0 (smallest) to ${prior.architecture.rates - 1}`]);
   if (content.placement) {
     const { width, height } = content.placement.size;
     rows.push(["Cut from", `a picture of ${width} × ${height} pixels`]);
   }
   rows.push(["Checksum", `${8 * content.checksum} bits${content.parts ? " a level" : ""}`]);
   if (device) rows.push(["Painted by", `${DEVICES[device]} in ${seconds.toFixed(2)} s`]);
-  return rows.flatMap(([term, text], n) => [create("dt", {}, term), create("dd", { className: n ? "" : "large" }, text)]);
+  return rows.flatMap(([term, text], n) => [
+    create("dt", {}, term),
+    create("dd", { className: n ? "" : "large" }, text),
+  ]);
 }
 
 /** A link to this page with the file in it. */

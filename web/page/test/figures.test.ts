@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { goldenFile } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, settled } from "./browser";
-import { golden } from "./golden";
 
 const TIMES = 10;
 
@@ -22,7 +22,9 @@ function size(...names: string[]): string {
 test("sizes of what is downloaded", () => {
   const assets = readdirSync(join(DIST, "assets")).map((name) => `assets/${name}`);
   const shell = assets.filter((name) => !name.endsWith(".wasm"));
-  const figures: Record<string, string> = { page: size("index.html", "sw.js", "priors/index.json", "runtimes.json", ...shell) };
+  const figures: Record<string, string> = {
+    page: size("index.html", "sw.js", "priors/index.json", "runtimes.json", ...shell),
+  };
   for (const name of assets.filter((name) => name.endsWith(".wasm"))) figures[name.slice(7)] = size(name);
   for (const { name, address } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
     figures[name] = size(...["prior.json", "tables.json", "generator.onnx"].map((file) => address + file));
@@ -35,14 +37,16 @@ test.skipIf(chromiumPath() === null)("times in Chromium, on the CPU", async () =
   const address = await server.start();
   const browser = await launch();
   const context = await browser.newContext({ reducedMotion: "reduce" });
-  const file = Buffer.from(golden("v1-829ec035-own-size")).toString("base64url");
+  const file = Buffer.from(goldenFile("v1-829ec035-own-size")).toString("base64url");
   const figures: Record<string, string> = {};
   try {
     for (const kind of ["nothing kept", "everything kept, no network"]) {
       const page = await context.newPage();
       const began = performance.now();
       await page.goto(`${address}#${file}`);
-      await page.waitForFunction(() => document.querySelector<HTMLElement>("#result")?.hidden === false, null, { polling: 10 });
+      await page.waitForFunction(() => document.querySelector<HTMLElement>("#result")?.hidden === false, null, {
+        polling: 10,
+      });
       figures[`from address to picture, ${kind}`] = `${((performance.now() - began) / 1000).toFixed(2)} s`;
       expect(await settled(page)).toBeNull();
       await page.getByText("this page works offline.").waitFor({ timeout: 60_000 });
@@ -50,16 +54,23 @@ test.skipIf(chromiumPath() === null)("times in Chromium, on the CPU", async () =
       await server.stop();
     }
     await server.start();
-    for (const [prior, stem] of [["faces", "v1-829ec035-own-size"], ["faces-64", "v1-067fd180-q36-1"]]) {
+    for (const [prior, stem] of [
+      ["faces", "v1-829ec035-own-size"],
+      ["faces-64", "v1-067fd180-q36-1"],
+    ]) {
       const page = await context.newPage();
       await open(page, address);
       for (let n = 0; n <= TIMES; n++) {
-        expect(await choose(page, "x.inv", golden(stem))).toBeNull();
+        expect(await choose(page, "x.inv", goldenFile(stem))).toBeNull();
         if (!n) await page.evaluate(() => performance.clearMeasures()); // the first compiles
       }
       for (const step of ["read", "paint"]) {
-        const times = await page.evaluate((name) => performance.getEntriesByName(name).map(({ duration }) => duration), step);
-        figures[`${prior}: ${step === "read" ? "bytes to symbols" : "symbols to picture"}`] = `${median(times).toFixed(0)} ms`;
+        const times = await page.evaluate(
+          (name) => performance.getEntriesByName(name).map(({ duration }) => duration),
+          step,
+        );
+        figures[`${prior}: ${step === "read" ? "bytes to symbols" : "symbols to picture"}`] =
+          `${median(times).toFixed(0)} ms`;
       }
       await page.close();
     }
