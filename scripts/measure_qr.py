@@ -2,9 +2,9 @@
 
     python scripts/measure_qr.py
 
-First the version and modules that files of several sizes take at level M, as bytes and as text (`--text`). Then how many
-of `--shots` simulated photographs (`tests/photos.py`) of a full version 10-M, 213 bytes that are new in each, are read
-while one thing at a time gets worse: by zxing-cpp at once, and by `read_code`, which looks in other ways too.
+First the version and modules that files of several sizes take at level M, as bytes and as text (`--text`). Then how
+many of `--shots` simulated photographs (`tests/photos.py`) of a full version 10-M, 213 bytes that are new in each, are
+read while one thing at a time gets worse: by zxing-cpp at once, and by `read_code`, which looks in other ways too.
 """
 
 import argparse
