@@ -310,6 +310,7 @@ def test_packets_that_are_there_are_kept_and_replaced_as_a_whole(file: Path, pla
         (("join", "face.inv", "-o", "new"), 1, "face.inv is no packet of a picture"),
         (("join", "face.inv", "-o", "face.inv"), 1, "face.inv exists; give --force"),
         (("join", "empty", "-o", "-", "--json"), 2, "--json and the file"),
+        (("join", "empty", "-o", "new/"), 2, "new/ is a folder"),
     ],
 )
 def test_wrong_calls_get_a_sentence_and_leave_nothing(

@@ -1,5 +1,6 @@
 """The commands `qr`, `split` and `join`: thin callers, without torch."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,6 +128,8 @@ def join(
     with plain_errors():
         from invcomp.carriers import joining, packets
 
+        if output.endswith(("/", os.sep)):
+            raise UsageError(f"{output} is a folder, and one file is made: give its name")
         job = Job(None, None if output == STREAM else Path(output))
         if job.target is None and as_json:
             raise UsageError("--json and the file cannot both go to standard output: give -o")
