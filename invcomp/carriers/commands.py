@@ -23,7 +23,7 @@ def qr(
     output: Output = None,
     error: Annotated[str, typer.Option(help="Level of error correction, at least: L, M, Q or H.")] = "M",
     text: Annotated[
-        bool, typer.Option("--text", help="As text (Base45), which any scanner passes on unharmed: 3 % more room.")
+        bool, typer.Option("--text", help="As text (Base45), for scanners that spoil bytes: 3 % more room.")
     ] = False,
     max_version: Annotated[
         int, typer.Option(min=1, max=40, help="No code is larger: 4 times that and 17 modules.")
