@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invcomp.errors import InvcompError, MissingPackageError, OutputError, UsageError
-from invcomp.terminal import AsJson, Force, Inputs, Output, finish, plain_errors, say
+from invcomp.terminal import AsJson, Force, Inputs, Output, SkipExisting, finish, plain_errors, say
 
 if TYPE_CHECKING:
     from invcomp.jobs import Job
@@ -31,9 +31,7 @@ def qr(
     scale: Annotated[int, typer.Option(min=1, max=100, help="Pixels a module.")] = 8,
     border: Annotated[int, typer.Option(min=0, max=100, help="White modules around; scanners want 4.")] = 4,
     force: Force = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave outputs that exist as they are.")
-    ] = False,
+    skip_existing: SkipExisting = False,
     as_json: AsJson = False,
 ) -> None:
     """Files → QR codes: face.inv → face.qr.png (or what the suffix of -o says: .svg, .pdf)."""
