@@ -1,0 +1,28 @@
+/**
+ * Files to try, of faces in `examples/faces` at the top of the repository: `invcomp compress face-1.png --max-bytes 60`, likewise
+ * face-2 with 200, and face-3 with 400 and `--progressive`. They need the prior `faces`.
+ */
+
+import { readHeader, shortId } from "invcomp-decoder";
+import { fromBase64 } from "./base64";
+import first from "./examples/face-1.inv?inline";
+import second from "./examples/face-2.inv?inline";
+import third from "./examples/face-3.inv?inline";
+import type { Entry } from "./priors";
+
+export interface Example {
+  title: string;
+  name: string;
+  data: Uint8Array;
+}
+
+/** Those whose prior the page has. */
+export function examples(entries: Entry[]): Example[] {
+  const known = new Set(entries.map(({ id }) => shortId(new Uint8Array([parseInt(id.slice(0, 2), 16), parseInt(id.slice(2, 4), 16)]))));
+  const files = [first, second, third].map(fromBase64);
+  const found = files.map((data, n) => {
+    const kind = n === 2 ? ", progressive" : "";
+    return { title: `a face in ${data.length} bytes${kind}`, name: `face-${n + 1}.inv`, data };
+  });
+  return found.filter(({ data }) => known.has(readHeader(data).shortId));
+}

@@ -1,0 +1,153 @@
+/** A decoded file on the page: the picture, its facts, and its levels arriving one after another. */
+
+import { type Device, FormatError, paint, type Prior, read, type Reading } from "invcomp-decoder";
+import { toBase64url } from "./base64";
+import { counted, create, draw, element, say } from "./dom";
+
+const MOST_SHOWN = 2048; // pixels, of the longer side: every level is kept
+const PAUSE = 350; // milliseconds between levels, so that one sees them arrive
+const DEVICES: Record<Device, string> = { webgpu: "the GPU (WebGPU)", wasm: "the CPU (WebAssembly)" };
+
+export interface File {
+  name: string;
+  data: Uint8Array;
+}
+
+/** A file as far as it can be read; `note` says what is missing. */
+export function readAll({ name, data }: File, prior: Prior): { reading: Reading; note: string | null } {
+  try {
+    return { reading: read(data, prior, { name }), note: null };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    let reading: Reading;
+    try {
+      reading = read(data, prior, { name, partial: true });
+    } catch {
+      throw error;
+    }
+    const there = reading.content.parts?.length ?? 0;
+    const had = bitCount(reading.content.levels ?? 0);
+    return { reading, note: `${name} is truncated or damaged: ${there} of its ${had} levels are there.` };
+  }
+}
+
+/** Show a file. `current` says whether it is still the one to be shown. */
+export async function showResult(file: File, prior: Prior, current: () => boolean): Promise<void> {
+  const began = performance.now();
+  const { reading, note } = readAll(file, prior);
+  performance.measure("read", { start: began });
+  const { content, size } = reading;
+  const device = content.foreign ? null : await prior.generator.start();
+  const shown = Math.max(size.width, size.height) > MOST_SHOWN ? MOST_SHOWN : undefined;
+  const started = performance.now();
+  let picture = await paint(reading, prior, { name: file.name, size: shown });
+  const seconds = performance.measure("paint", { start: started }).duration / 1000;
+  if (!current()) return;
+
+  say("result-title", file.name);
+  say("note", note);
+  element("levels").replaceChildren();
+  element("levels-part").hidden = Boolean(content.foreign);
+  element("warning").hidden = Boolean(content.foreign);
+  element("facts").replaceChildren(...facts(file, prior, reading, device, seconds));
+  const smaller = shown ? `, shown at ${picture.width} × ${picture.height}` : "";
+  say("caption", `${size.width} × ${size.height} pixels${smaller}`);
+  element<HTMLAnchorElement>("save").download = `${file.name.replace(/\.inv$/i, "")}.png`;
+  element("link").onclick = () => copyLink(file.data);
+  element("result").hidden = false;
+  if (!content.foreign) {
+    const levels = await arrive(reading, prior, picture, { name: file.name, size: shown }, current);
+    if (!levels) return;
+    picture = levels;
+  }
+  show(picture);
+}
+
+/** Put a picture on the large canvas, and behind the button that saves it. */
+function show(picture: ImageData): void {
+  const canvas = element<HTMLCanvasElement>("picture");
+  draw(canvas, picture);
+  const save = element<HTMLAnchorElement>("save");
+  canvas.toBlob((blob) => {
+    URL.revokeObjectURL(save.href);
+    if (blob) save.href = URL.createObjectURL(blob);
+  });
+}
+
+/** Paint with one level, two, …; gives the last picture, or null if another file is shown by now. */
+async function arrive(
+  reading: Reading,
+  prior: Prior,
+  whole: ImageData,
+  options: { name: string; size: number | undefined },
+  current: () => boolean,
+): Promise<ImageData | null> {
+  const coded = reading.levels.flatMap((level, n) => (level.coded ? [n] : []));
+  const exact = reading.content.parts !== null;
+  say("levels-note", exact ? "Cut after so many bytes, the file still shows this much." : "Bytes are the ideal length of each level’s code.");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let picture = whole;
+  for (const [count, level] of coded.entries()) {
+    const last = count === coded.length - 1;
+    const earliest = performance.now() + (calm || !count ? 0 : PAUSE);
+    picture = last ? whole : await paint(reading, prior, { ...options, levels: level + 1 });
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, earliest - performance.now())));
+    if (!current()) return null;
+    const took = exact
+      ? `${reading.content.cutPoints[count]} bytes`
+      : `+ ${(reading.levels[level].bits / 8).toFixed(1)} bytes`;
+    addLevel(picture, counted(count + 1, "level"), took);
+  }
+  return picture;
+}
+
+function addLevel(picture: ImageData, title: string, took: string): void {
+  const canvas = create("canvas");
+  draw(canvas, picture);
+  const button = create("button", { type: "button" }, canvas, title, create("span", {}, took));
+  const choose = () => {
+    for (const other of element("levels").querySelectorAll("button")) other.ariaPressed = String(other === button);
+    show(picture);
+  };
+  button.addEventListener("click", choose);
+  element("levels").append(create("li", {}, button));
+  choose();
+}
+
+function facts({ data }: File, prior: Prior, reading: Reading, device: Device | null, seconds: number): HTMLElement[] {
+  const { content, size } = reading;
+  const bits = (8 * data.length) / (size.width * size.height);
+  const rows: [string, string][] = [
+    ["Size", counted(data.length, "byte")],
+    ["Picture", `${size.width} × ${size.height} pixels, ${bits.toPrecision(2)} bits each`],
+  ];
+  if (content.foreign) rows.push(["Stored as", { webp: "WebP", jxl: "JPEG XL" }[content.foreign] + ", which no prior made"]);
+  rows.push(["Prior", `${prior.info.name} (${prior.info.id.slice(0, 12)})`], ["Domain", prior.info.domain], ["Licence", prior.info.licence]);
+  if (!content.foreign) rows.push(["Rate index", `${content.rate}, of 0 (smallest) to ${prior.architecture.rates - 1}`]);
+  if (content.placement) {
+    const { width, height } = content.placement.size;
+    rows.push(["Cut from", `a picture of ${width} × ${height} pixels`]);
+  }
+  rows.push(["Checksum", `${8 * content.checksum} bits${content.parts ? " a level" : ""}`]);
+  if (device) rows.push(["Painted by", `${DEVICES[device]} in ${seconds.toFixed(2)} s`]);
+  return rows.flatMap(([term, text], n) => [create("dt", {}, term), create("dd", { className: n ? "" : "large" }, text)]);
+}
+
+/** A link to this page with the file in it. */
+async function copyLink(data: Uint8Array): Promise<void> {
+  const link = new URL(location.href);
+  link.hash = toBase64url(data);
+  history.replaceState(null, "", link);
+  const button = element("link");
+  try {
+    await navigator.clipboard.writeText(link.href);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "The link is in the address bar";
+  }
+  setTimeout(() => (button.textContent = "Copy link"), 2500);
+}
+
+function bitCount(value: number): number {
+  return value.toString(2).replaceAll("0", "").length;
+}
