@@ -11,6 +11,7 @@ from invcomp.checksums import intact
 from invcomp.errors import FormatError
 from invcomp.placement import Placement
 from invcomp.priors.info import PriorInfo, read_info
+from invcomp.priors.reading import GRAPH, TABLES
 from invcomp.priors.registry import mend_for, priors_of
 
 
@@ -92,7 +93,8 @@ def summary(folder: Path, info: PriorInfo) -> dict[str, Any]:
 
 
 def size_on_disk(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    """Bytes of a prior's networks and tables."""
+    return sum(path.stat().st_size for kind in ("*.safetensors", GRAPH, TABLES) for path in folder.glob(kind))
 
 
 def text(value: object) -> str:

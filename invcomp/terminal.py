@@ -4,15 +4,24 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from invcomp.errors import InvcompError
+from invcomp.errors import InvcompError, UsageError
+
+if TYPE_CHECKING:
+    from invcomp.jobs import Targets
 
 Inputs = Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.", show_default=False)]
 Output = Annotated[str | None, typer.Option("-o", "--output", help="File, folder, or - for standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
+PriorName = Annotated[str, typer.Option("--prior", help="Name of an installed prior, or its folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave outputs that exist as they are: completes an interrupted call.")
+]
+Label = Annotated[bool, typer.Option("--label", help='Draw a small mark, "generated likeness", into the corner.')]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
 
 
@@ -128,3 +137,22 @@ def cell(entry: dict[str, Any], column: str) -> str:
     if value is None:
         return "–"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def guarded(force: bool, skip: bool, streamed: bool) -> "Targets":
+    """The outputs of a call, with what becomes of those that exist. Raises `UsageError`."""
+    from invcomp.jobs import Targets
+
+    if skip and streamed:
+        raise UsageError("--skip-existing has no meaning with standard output: give -o")
+    return Targets(force, skip)
+
+
+def in_order(there: dict[int, dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of all jobs: those of skipped ones at their places, the others between them."""
+    rest = iter(others)
+    return [there[n] if n in there else next(rest) for n in range(len(there) + len(others))]

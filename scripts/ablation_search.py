@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ablation_faces import write_study
 
-from invcomp.cli import parse_whole_numbers
+from invcomp.commands.parsing import parse_whole_numbers
 from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.inversion.schedules import Schedule
 from invcomp.lab.ablate import Cell

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from invcomp.cli import parse_numbers, parse_range
+from invcomp.commands.parsing import parse_numbers, parse_range
 from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
 from invcomp.lab.codecs import QUALITIES
 from invcomp.lab.curves import at_bytes, curve

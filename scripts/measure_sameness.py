@@ -1,4 +1,5 @@
-"""How far decoded pictures differ with threads, batch, memory format, oneDNN and determinism: all 32 settings.
+"""How far decoded pictures differ with threads, batch, memory format, oneDNN and determinism: all 32 settings;
+and with ONNX Runtime in place of torch.
 
 python scripts/measure_sameness.py 067fd180 829ec035 b6402a70    # priors by their name in tests/golden/priors.json
 """
@@ -13,9 +14,10 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for tests
 
-from invcomp import Codec  # noqa: E402
+from invcomp import Codec, Decoder  # noqa: E402
+from invcomp.exporting import export  # noqa: E402
 from tests.golden_files import golden_priors, plain_files, prior_folder  # noqa: E402
-from tests.sameness import CELLS, FIRST, TOGETHER, Cell, Decoded, decode  # noqa: E402
+from tests.sameness import CELLS, FIRST, TOGETHER, Cell, Decoded, decode, decode_without_torch  # noqa: E402
 
 
 def main() -> None:
@@ -32,6 +34,9 @@ def main() -> None:
             expected = decode(codec, files, FIRST)
             for cell in CELLS:
                 print(row(codec, str(cell), decode(codec, files, cell), expected), flush=True)
+            export(folder, Path(place) / "decoder")
+            found = decode_without_torch(Decoder(Path(place) / "decoder"), files)
+            print(row(codec, "ONNX Runtime", found, expected), flush=True)
             if torch.cuda.is_available():
                 for batch in (1, TOGETHER):
                     found = decode(Codec(folder, "cuda"), files, Cell(batch=batch))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from invcomp.codec import Codec
+from invcomp.decoder import Decoder
 from invcomp.entropy.chain import Symbols
 
 TOGETHER = 7  # pictures in the larger of the batches
@@ -64,6 +65,13 @@ def decode(codec: Codec, files: Sequence[bytes], cell: Cell) -> Decoded:
         ]
         pixels = (torch.cat(painted).clamp(0, 1) * 255).round().cpu().numpy().astype(np.int64)
         return Decoded([symbols for _, symbols in read], pixels)
+
+
+def decode_without_torch(decoder: Decoder, files: Sequence[bytes]) -> Decoded:
+    """The same files by ONNX Runtime, one by one."""
+    read = [decoder.read(data) for data in files]
+    painted = np.stack([decoder.painted(symbols, content.rate, decoder.painted_size(1)) for content, symbols in read])
+    return Decoded([symbols for _, symbols in read], np.rint(painted.clip(0, 1) * np.float32(255)).astype(np.int64))
 
 
 @contextmanager

@@ -224,6 +224,14 @@ def test_export_leaves_what_is_there(fixed: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "d" / GENERATOR).exists()
 
 
+def test_export_does_not_spoil_a_prior(fixed: Path) -> None:
+    before = (fixed / CARD).read_bytes()
+    result = CliRunner().invoke(app, ["export-decoder", "faces-64", "-o", str(fixed), "--force"])
+    assert result.exit_code == 2
+    assert "is a prior: leave out -o" in result.stderr
+    assert (fixed / CARD).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("runtime", "device", "sentence"),
     [("tensorflow", "auto", "--runtime takes auto, onnx, torch"), ("onnx", "cuda", "decodes on the CPU")],

@@ -53,6 +53,11 @@ def test_the_header_is_that_of_the_page(plain: bytes) -> None:
         assert packet[5:] == plain[46 * number : 46 * (number + 1)]
 
 
+def test_the_packets_of_the_page() -> None:
+    data = bytes.fromhex("a01800 7061796c6f6164 d7ae")
+    assert [packet.hex() for packet in split(data, 11)] == ["b000001d50a01800706179", "b000041d506c6f6164d7ae"]
+
+
 @given(mtu=st.integers(HEADER + 1, 300), seed=st.integers(0, 99), twice=st.integers(0, 20))
 @settings(deadline=None)
 def test_order_and_repetition_do_not_matter(
@@ -305,6 +310,7 @@ def test_packets_that_are_there_are_kept_and_replaced_as_a_whole(file: Path, pla
         (("join", "face.inv", "-o", "new"), 1, "face.inv is no packet of a picture"),
         (("join", "face.inv", "-o", "face.inv"), 1, "face.inv exists; give --force"),
         (("join", "empty", "-o", "-", "--json"), 2, "--json and the file"),
+        (("join", "empty", "-o", "new/"), 2, "new/ is a folder"),
     ],
 )
 def test_wrong_calls_get_a_sentence_and_leave_nothing(

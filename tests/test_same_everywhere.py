@@ -5,14 +5,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from invcomp.codec import Codec
+from invcomp.decoder import Decoder
+from invcomp.exporting import export
 from tests.golden_files import UnavailableError, golden_priors, plain_files, prior_folder
-from tests.sameness import CELLS, FIRST, TOGETHER, Cell, Decoded, decode
+from tests.sameness import CELLS, FIRST, TOGETHER, Cell, Decoded, decode, decode_without_torch
 
 MOST_SHARE = 3e-4  # of values that differ; measured 7e-5 at most, and few values are compared here
 
@@ -50,6 +53,16 @@ def test_symbols_are_equal_and_pixels_within_one(case: tuple[Codec, list[bytes],
     most, share = found.difference(expected)
     print(f"{cell}: at most {most}, {share:.2e} of the values differ")
     assert found.same_symbols(expected)
+    assert most <= 1
+    assert share < MOST_SHARE
+
+
+def test_onnx_runtime_decodes_the_same(case: tuple[Codec, list[bytes], Decoded], tmp_path: Path) -> None:
+    codec, files, expected = case
+    export(codec.prior.folder, tmp_path)
+    found = decode_without_torch(Decoder(tmp_path), files)
+    assert found.same_symbols(expected)
+    most, share = found.difference(expected)
     assert most <= 1
     assert share < MOST_SHARE
 

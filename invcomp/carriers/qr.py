@@ -1,6 +1,6 @@
 """Files in QR codes: segno draws them, zxing-cpp reads them from photos. Both come with the extra `qr`.
 
-A code holds the bytes of the file, or a text that other programs pass on unharmed: `INV/` and the file in Base45, which
+A code holds the bytes of the file, or a text, for scanners that spoil bytes: `INV/` and the file in Base45, which
 takes 3 % more room. No file begins like a text (its first byte is no UTF-8), so the two are told apart.
 """
 

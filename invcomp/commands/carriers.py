@@ -1,5 +1,6 @@
 """The commands `qr`, `split` and `join`: thin callers, without torch."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invcomp.errors import InvcompError, MissingPackageError, OutputError, UsageError
-from invcomp.terminal import AsJson, Force, Inputs, Output, finish, plain_errors, say
+from invcomp.terminal import AsJson, Force, Inputs, Output, SkipExisting, finish, plain_errors, say
 
 if TYPE_CHECKING:
     from invcomp.jobs import Job
@@ -22,7 +23,7 @@ def qr(
     output: Output = None,
     error: Annotated[str, typer.Option(help="Level of error correction, at least: L, M, Q or H.")] = "M",
     text: Annotated[
-        bool, typer.Option("--text", help="As text (Base45), which any scanner passes on unharmed: 3 % more room.")
+        bool, typer.Option("--text", help="As text (Base45), for scanners that spoil bytes: 3 % more room.")
     ] = False,
     max_version: Annotated[
         int, typer.Option(min=1, max=40, help="No code is larger: 4 times that and 17 modules.")
@@ -30,9 +31,7 @@ def qr(
     scale: Annotated[int, typer.Option(min=1, max=100, help="Pixels a module.")] = 8,
     border: Annotated[int, typer.Option(min=0, max=100, help="White modules around; scanners want 4.")] = 4,
     force: Force = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave outputs that exist as they are.")
-    ] = False,
+    skip_existing: SkipExisting = False,
     as_json: AsJson = False,
 ) -> None:
     """Files → QR codes: face.inv → face.qr.png (or what the suffix of -o says: .svg, .pdf)."""
@@ -127,6 +126,8 @@ def join(
     with plain_errors():
         from invcomp.carriers import joining, packets
 
+        if output.endswith(("/", os.sep)):
+            raise UsageError(f"{output} is a folder, and one file is made: give its name")
         job = Job(None, None if output == STREAM else Path(output))
         if job.target is None and as_json:
             raise UsageError("--json and the file cannot both go to standard output: give -o")

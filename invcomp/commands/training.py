@@ -1,0 +1,104 @@
+"""`train-prior`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invcomp.terminal import (
+    Device,
+    Force,
+    plain_errors,
+    say,
+)
+
+
+def train_prior(
+    data: Annotated[Path, typer.Argument(help="A folder, zip or tar of pictures.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the prior.")],
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128, 256 or 512.")] = 64,
+    free_size: Annotated[
+        bool, typer.Option("--free-size", help="A prior for pictures of any size, trained on crops of --image-size.")
+    ] = False,
+    preset: Annotated[str, typer.Option(help="tiny, small or base.")] = "small",
+    kimg: Annotated[float, typer.Option(help="Length of the run in thousands of pictures.")] = 800.0,
+    batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 32,
+    distortion: Annotated[
+        str | None, typer.Option(help="Loss expression.", show_default="100*mse + 1*lpips-squeeze")
+    ] = None,
+    adversarial: Annotated[
+        float, typer.Option(help="Weight of the adversarial loss; 0 trains without a critic.")
+    ] = 0.05,
+    pure_gan: Annotated[bool, typer.Option("--pure-gan", help="Ablation: no encoder, no distortion term.")] = False,
+    critic_augmentation: Annotated[bool, typer.Option("--critic-augmentation", help="For small data sets.")] = False,
+    augmentation: Annotated[
+        str,
+        typer.Option(
+            help="plain, or photographs: wide enough for photographs when the training pictures are drawn ones."
+        ),
+    ] = "plain",
+    others: Annotated[
+        Path | None,
+        typer.Option(help="Photographs of other things to mix in: a folder, zip or tar.", show_default="none"),
+    ] = None,
+    others_share: Annotated[float | None, typer.Option(help="Share of them.", show_default="0.06")] = None,
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Folder of a run of the same preset, and of the same size or of half of it: "
+            "this run starts with its networks.",
+            show_default="none",
+        ),
+    ] = None,
+    compile_networks: Annotated[bool, typer.Option("--compile", help="torch.compile the networks.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the prior.", show_default="the folder's")] = None,
+    domain: Annotated[str, typer.Option(help="What its pictures show, for the card.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="Licence, for the card.")] = "not stated",
+    data_note: Annotated[str | None, typer.Option(help="What it is trained on, for the card.")] = None,
+    limits: Annotated[str, typer.Option(help="What it cannot do, for the card.")] = "not stated",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run whose checkpoint lies in the folder.")
+    ] = False,
+    minutes: Annotated[float, typer.Option(help="Minutes between checkpoints, held-out figures and grids.")] = 5.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """A folder of pictures → a prior. Ctrl-C leaves a checkpoint; --resume continues. Several GPUs: torchrun."""
+    with plain_errors():
+        from invcomp.training.command import Request, run_training
+
+        ended = run_training(
+            Request(
+                data=data,
+                output=output,
+                image_size=image_size,
+                free_size=free_size,
+                preset=preset,
+                kimg=kimg,
+                batch=batch,
+                distortion=distortion,
+                adversarial=adversarial,
+                pure_gan=pure_gan,
+                critic_augmentation=critic_augmentation,
+                augmentation=augmentation,
+                others=others,
+                others_share=others_share,
+                origin=origin,
+                compile_networks=compile_networks,
+                name=name or output.resolve().name,
+                domain=domain,
+                licence=licence,
+                data_note=data_note,
+                limits=limits,
+                resume=resume,
+                minutes=minutes,
+                seed=seed,
+                device=device,
+                force=force,
+            ),
+            say,
+        )
+        if not ended:
+            raise typer.Exit(130)
