@@ -1,5 +1,5 @@
 /**
- * Files to try, of the faces in `examples/faces` of the repository: `invcomp compress face-1.png --max-bytes 60`,
+ * Files to try, of the faces in `examples/faces` of the repository: `invcomp compress face-1.png --max-bytes 120`,
  * likewise face-2 with 200, and face-3 with 400 and `--progressive`. They need the prior `faces`.
  */
 
