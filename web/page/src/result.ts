@@ -1,8 +1,9 @@
 /** A decoded file on the page: the picture, its facts, and its levels arriving one after another. */
 
-import { type Device, FormatError, paint, type Prior, read, type Reading } from "invcomp-decoder";
+import { type Device, FormatError, paint, type Prior, type PriorInfo, read, type Reading } from "invcomp-decoder";
 import { toBase64url } from "./base64";
 import { counted, create, draw, element, say } from "./dom";
+import { withProvenance } from "./provenance";
 
 const MOST_SHOWN = 2048; // pixels, of the longer side: every level is kept
 const PAUSE = 350; // milliseconds between levels, so that one sees them arrive
@@ -40,7 +41,7 @@ export async function showResult(file: File, prior: Prior, current: () => boolea
   const device = content.foreign ? null : await prior.generator.start();
   const shown = Math.max(size.width, size.height) > MOST_SHOWN ? MOST_SHOWN : undefined;
   const started = performance.now();
-  let picture = await paint(reading, prior, { name: file.name, size: shown });
+  const picture = await paint(reading, prior, { name: file.name, size: shown });
   const seconds = performance.measure("paint", { start: started }).duration / 1000;
   if (!current()) return;
 
@@ -55,33 +56,34 @@ export async function showResult(file: File, prior: Prior, current: () => boolea
   element<HTMLAnchorElement>("save").download = `${file.name.replace(/\.inv$/i, "")}.png`;
   element("link").onclick = () => copyLink(file.data);
   element("result").hidden = false;
-  if (!content.foreign) {
-    const levels = await arrive(reading, prior, picture, { name: file.name, size: shown }, current);
-    if (!levels) return;
-    picture = levels;
-  }
-  show(picture);
+  await show(picture, content.foreign ? null : prior.info, 0, 0);
+  if (!content.foreign) await arrive(reading, prior, picture, { name: file.name, size: shown }, current);
 }
 
-/** Put a picture on the large canvas, and behind the button that saves it. */
-function show(picture: ImageData): void {
+let turn = 0; // of pictures on the large canvas
+
+/** Put a picture on the large canvas, and behind the button that saves it; see `withProvenance`. */
+async function show(picture: ImageData, maker: PriorInfo | null, used: number, coded: number): Promise<void> {
+  const mine = ++turn;
   const canvas = element<HTMLCanvasElement>("picture");
-  draw(canvas, picture);
   const save = element<HTMLAnchorElement>("save");
-  canvas.toBlob((blob) => {
-    URL.revokeObjectURL(save.href);
-    if (blob) save.href = URL.createObjectURL(blob);
-  });
+  draw(canvas, picture);
+  const png = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve));
+  const marked = png && maker ? await withProvenance(png, maker, used, coded) : png;
+  if (!marked || mine !== turn) return;
+  URL.revokeObjectURL(save.href);
+  save.href = URL.createObjectURL(marked);
 }
 
-/** Paint with one level, two, …; gives the last picture, or null if another file is shown by now. */
+/** Show the picture with one level, two, …, until another file is shown. */
 async function arrive(
   reading: Reading,
   prior: Prior,
   whole: ImageData,
   options: { name: string; size: number | undefined },
   current: () => boolean,
-): Promise<ImageData | null> {
+): Promise<void> {
+  const had = reading.content.levels === null ? reading.levels.length : bitCount(reading.content.levels);
   const coded = reading.levels.flatMap((level, n) => (level.coded ? [n] : []));
   const exact = reading.content.parts !== null;
   say(
@@ -91,32 +93,30 @@ async function arrive(
       : "Bytes are the ideal length of each level’s code.",
   );
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let picture = whole;
   for (const [count, level] of coded.entries()) {
     const last = count === coded.length - 1;
     const earliest = performance.now() + (calm || !count ? 0 : PAUSE);
-    picture = last ? whole : await paint(reading, prior, { ...options, levels: level + 1 });
+    const picture = last ? whole : await paint(reading, prior, { ...options, levels: level + 1 });
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, earliest - performance.now())));
-    if (!current()) return null;
+    if (!current()) return;
     const took = exact
       ? `${reading.content.cutPoints[count]} bytes`
       : `+ ${(reading.levels[level].bits / 8).toFixed(1)} bytes`;
-    addLevel(picture, counted(count + 1, "level"), took);
+    await addLevel(picture, counted(count + 1, "level"), took, () => show(picture, prior.info, count + 1, had));
   }
-  return picture;
 }
 
-function addLevel(picture: ImageData, title: string, took: string): void {
+async function addLevel(picture: ImageData, title: string, took: string, show: () => Promise<void>): Promise<void> {
   const canvas = create("canvas");
   draw(canvas, picture);
   const button = create("button", { type: "button" }, canvas, title, create("span", {}, took));
   const choose = () => {
     for (const other of element("levels").querySelectorAll("button")) other.ariaPressed = String(other === button);
-    show(picture);
+    return show();
   };
   button.addEventListener("click", choose);
   element("levels").append(create("li", {}, button));
-  choose();
+  await choose();
 }
 
 function facts({ data }: File, prior: Prior, reading: Reading, device: Device | null, seconds: number): HTMLElement[] {

@@ -101,6 +101,25 @@ describe.skipIf(none)("the page", () => {
     await page.screenshot({ path: join(SCREENSHOTS, "levels.png"), fullPage: true });
   });
 
+  test("saves a PNG that says which prior made it", async () => {
+    expect(await choose(page, "face.inv", goldenFile("v1-829ec035-progressive"))).toBeNull();
+    for (const [level, some] of [
+      [4, false],
+      [1, true],
+    ] as const) {
+      await page.locator("#levels button").nth(level).click();
+      await page.waitForTimeout(300);
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+      expect(download.suggestedFilename()).toBe("face.png");
+      const path = await download.path();
+      expect(largestDifference(png(path), await pixels(page))).toBe(0); // and its checksums are right
+      const text = readFileSync(path, "latin1");
+      expect(text).toContain("invcomp-prior\x00829ec0351b8470d1c05b805338daf0778e8eebf8e88bf62df1f522d116cc4dd3");
+      expect(text).toContain("digitalsourcetype/trainedAlgorithmicMedia");
+      expect(text.includes("invcomp-levels\x002 of 5")).toBe(some);
+    }
+  });
+
   test("shows a truncated progressive file as far as it goes, and says so", async () => {
     const data = goldenFile("v1-829ec035-progressive");
     expect(await choose(page, "face.inv", data.subarray(0, 200))).toBeNull();
