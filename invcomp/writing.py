@@ -89,15 +89,20 @@ def staged(folder: Path, last: Sequence[str]) -> Iterator[Path]:
 
     A full disk or a kill while they are made leaves what is in `folder` as it was. Raises `OutputError`.
     """
+    make_folder(folder)
     place = folder / STAGE
     shutil.rmtree(place, ignore_errors=True)  # of a run that was killed
-    make_folder(place)
+    if os.path.lexists(place):
+        raise OutputError(f"{place} is in the way and cannot be removed; remove it, or give another folder")
     try:
+        make_folder(place)
         yield place
         names = sorted(path.name for path in place.iterdir())
         for name in (*(name for name in names if name not in last), *last):
             (place / name).replace(folder / name)
         sync_folder(folder)
+    except OutputError as error:  # of a file in a place that the user never named
+        raise OutputError(str(error).replace(str(place), str(folder))) from None
     except OSError as error:
         raise unwritable(folder, error) from None
     finally:
@@ -108,6 +113,10 @@ def make_folder(folder: Path) -> None:
     """A folder for outputs, if it is not there. Raises `OutputError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{folder} is a file; give a folder") from None
+    except FileNotFoundError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}; write to another place") from None
     except OSError as error:
         raise unwritable(folder, error) from None
 

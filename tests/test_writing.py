@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from invcomp.errors import OutputError
-from invcomp.writing import parts_in, unwritable, whole_file, write_whole
+from invcomp.writing import make_folder, parts_in, staged, unwritable, whole_file, write_whole
 
 KILLED = """
 import sys
@@ -58,6 +58,45 @@ def test_outputs_that_cannot_be_written_are_named(tmp_path: Path) -> None:
         write_whole(tmp_path / "no" / "file", b"")
     with pytest.raises(OutputError, match="give a shorter name"):
         write_whole(tmp_path / ("x" * 300), b"")
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("/proc/x", "/proc/x cannot be written: .+; write to another place"),
+        ("/proc", "/proc cannot be written: .+; write to another place"),
+        ("a.inv", "a.inv is a file; give a folder"),
+        ("a.inv/sub", "a.inv/sub cannot be written: Not a directory; what should be its folder is a file"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_folder_that_cannot_be_made_is_named_as_the_user_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.inv").write_text("kept")
+    for write in (make_folder, lambda path: staged(path, ()).__enter__()):
+        if write is make_folder and folder == "/proc":  # which is there
+            continue
+        with pytest.raises(OutputError, match=f"^{words}"):
+            write(Path(folder))
+    assert names(tmp_path) == ["a.inv"]
+
+
+def test_files_that_belong_together_are_named_where_they_go(tmp_path: Path) -> None:
+    def make() -> None:
+        with staged(tmp_path / "out", ()) as place:
+            write_whole(place / "a.pkt", b"whole")
+            write_whole(place / ("x" * 300), b"")
+
+    with pytest.raises(OutputError) as caught:
+        make()
+    assert str(caught.value).startswith(f"{tmp_path}/out/xxx")
+    assert names(tmp_path / "out") == []
+    (tmp_path / "out" / ".unfinished").write_text("of the user")
+    with pytest.raises(OutputError, match=r"out/\.unfinished is in the way and cannot be removed; remove it"):
+        make()
+    assert (tmp_path / "out" / ".unfinished").read_text() == "of the user"
 
 
 def test_an_unknown_error_of_the_system_is_said_as_it_is() -> None:
