@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from invcomp import container
-from invcomp.carriers.joining import choose, join, sort_out
-from invcomp.carriers.packets import HEADER, MOST, parse, split
+from invcomp.carriers.joining import Received, choose, join, lacking, ranges, sort_out
+from invcomp.carriers.packets import HEADER, MOST, Message, parse, split
 from invcomp.codec import Codec
 from invcomp.errors import FormatError, UsageError
 from tests.test_cli import call
@@ -182,9 +182,32 @@ def test_packets_of_another_picture_are_left_out_and_named(progressive: list[byt
         (sentence,) = said
         assert sentence.startswith("b0 ")
         assert "of another picture" in sentence
-    both = [*named, *((f"b{n}", packet) for n, packet in enumerate(others))]
-    with pytest.raises(FormatError, match="a0 and b0 are packets of different pictures"):
-        choose(sort_out(both, refuse), refuse)
+    strangers = [(f"b{n}", packet) for n, packet in enumerate(others)]
+    assert len(strangers) != len(named)
+    whole = "a0 and b0 are packets of different pictures, and all packets of both are there; join those of one"
+    with pytest.raises(FormatError, match=whole):
+        choose(sort_out([*named, *strangers], refuse), refuse)
+    with pytest.raises(FormatError, match="a0 and b0 are packets of different pictures, with as many of each"):
+        choose(sort_out([*named[:2], *strangers[:2]], refuse), refuse)
+
+
+def test_missing_packets_are_named_in_ranges() -> None:
+    assert ranges([1, 3, 4, 5, 8, 9]) == ["1", "3 to 5", "8", "9"]
+    received = Received(Message(0, 50, 0), {n: ("a", b"x") for n in range(50) if n not in {2, 3, 4, 5, 6, 7, 8, 11}})
+    assert lacking(received) == "packets 3 to 9 and 12 of 50 are missing, beside a"
+    assert lacking(Received(received.message, {49: ("a", b"x")})) == "packets 1 to 49 of 50 are missing, beside a"
+
+
+def test_a_first_packet_that_is_damaged_promises_nothing(tiny: Codec, progressive: list[bytes]) -> None:
+    """All are there: without the prior nobody knows which of the levels is whole."""
+    packets = split(progressive[0], 51)
+    spoilt = packets[0][:-1] + bytes([packets[0][-1] ^ 1])
+    received = sort_out([("a", spoilt), *((f"a{n}", packet) for n, packet in enumerate(packets[1:]))], refuse)
+    joined = join(choose(received, refuse), True)
+    assert joined.note == (
+        "a or one of the packets after it is damaged; decompress --partial shows the levels before that, "
+        "if the first is whole"
+    )
 
 
 def test_packets_that_contradict_each_other_are_not_taken(plain: bytes) -> None:

@@ -79,7 +79,8 @@ def choose(received: list[Received], fault: Fault) -> Received:
         raise FormatError("there are no packets to join; give what `invcomp split` made")
     if len(found) > 1 and rank(found[0]) == rank(found[1]):
         names = " and ".join(one.names[0] for one in found[:2])
-        raise FormatError(f"{names} are packets of different pictures, with as many of each; join those of one")
+        both = "and all packets of both are there" if found[0].whole else "with as many of each"
+        raise FormatError(f"{names} are packets of different pictures, {both}; join those of one")
     for other in found[1:]:
         fault(left_out(other.names))
     return found[0]
@@ -116,8 +117,9 @@ def join(received: Received, partial: bool) -> Joined:
         raise FormatError(f"{fault}; get all packets, or give --partial for the levels before")
     if not ends:
         raise FormatError(f"{fault}, and no level is whole before: nothing can be shown; get all packets")
-    there = "levels" if received.whole else "level" if len(ends) == 1 else f"{len(ends)} levels"
-    return Joined(data[: ends[-1]], f"{fault}; decompress --partial shows the {there} before that")
+    there = "level" if len(ends) == 1 else f"{len(ends)} levels"
+    shown = "levels before that, if the first is whole" if received.whole else f"{there} before that"
+    return Joined(data[: ends[-1]], f"{fault}; decompress --partial shows the {shown}")
 
 
 def damaged(received: Received) -> str:
@@ -127,6 +129,25 @@ def damaged(received: Received) -> str:
 
 def lacking(received: Received) -> str:
     """Which packets are missing, counted from 1."""
-    *others, last = [str(number + 1) for number in received.missing]
-    which = f"packets {', '.join(others)} and {last} of" if others else f"packet {last} of"
-    return f"{which} {received.message.total} {'are' if others else 'is'} missing, beside {received.names[0]}"
+    *others, last = ranges([number + 1 for number in received.missing])
+    which = f"{', '.join(others)} and {last}" if others else last
+    several = len(received.missing) > 1
+    return (
+        f"packet{'s' if several else ''} {which} of {received.message.total} {'are' if several else 'is'} missing, "
+        f"beside {received.names[0]}"
+    )
+
+
+def ranges(numbers: Iterable[int]) -> list[str]:
+    """Ascending numbers, three or more in a row as one: 1, 3, 4, 5, 8, 9 → 1, 3 to 5, 8, 9."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [
+        text
+        for run in runs
+        for text in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run])
+    ]
