@@ -75,7 +75,8 @@ def about(job: Job, error: InvcompError) -> str:
 def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Collection[str]) -> list[Job]:
     """Inputs (files, folders, `-`) and the output option → jobs.
 
-    Files of a folder are those whose suffix is in `accepted`, and they keep their place below the output folder.
+    Files of a folder are those whose suffix is in `accepted`, but for those that are called like outputs: an earlier
+    call made them. They keep their place below the output folder.
     Without an output each file lies beside its input. An output is a folder if it ends in a slash, if it is an
     existing folder without a suffix, or if there are several inputs. Raises `UsageError`.
     """
@@ -89,9 +90,11 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Colle
         path = Path(text)
         if path.is_dir():
             several = True
-            members = sorted(p for p in path.rglob("*") if p.suffix.lower() in accepted and p.is_file())
+            fitting = sorted(p for p in path.rglob("*") if p.suffix.lower() in accepted and p.is_file())
+            members = [p for p in fitting if not p.name.endswith(suffix)]
             if not members:
-                raise UsageError(f"{path} has no files to work on (looked for {' '.join(sorted(accepted))})")
+                but = f" but earlier outputs ({suffix})" if fitting else ""
+                raise UsageError(f"{path} has no files to work on{but} (looked for {' '.join(sorted(accepted))})")
             found += [(p, p.relative_to(path).with_suffix(suffix)) for p in members]
         else:
             found.append((path, Path(path.name).with_suffix(suffix)))

@@ -177,6 +177,8 @@ def test_pictures_without_a_code_of_a_file_get_a_sentence(data: bytes) -> None:
             "photo has a QR code that holds text (“https://example.com/faces/of/people?numb…”)",
         ),
         (png(drawn("INV/no base 45")), FormatError, "holds text (“INV/no base 45”)"),
+        (png(drawn("INV/")), FormatError, "photo has a QR code that holds text (“INV/”), no invcomp file"),
+        (png(drawn("INV/BB8")), FormatError, "photo has a QR code that holds text (“INV/BB8”), no invcomp file"),
         (png(drawn(bytes(range(128, 144)))), FormatError, "holds 16 other bytes"),
         (png(beside(ours, other)), FormatError, "photo shows 2 QR codes with different files"),
         (b"", ImageError, "photo is empty"),
@@ -187,6 +189,68 @@ def test_pictures_without_a_code_of_a_file_get_a_sentence(data: bytes) -> None:
             read_code(picture, "photo")
         assert words in str(caught.value)
         assert ";" in str(caught.value) or picture == b""
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ((33_000, 50), "has no QR code that can be found"),
+        ((1, 60_000), "has no QR code that can be found"),
+        ((70_000, 2), "has 70000 x 2 pixels, and QR codes are looked for in at most 65,535 a side"),
+    ],
+)
+def test_a_panorama_gets_a_sentence_and_the_others_are_done(
+    file: Path, tmp_path: Path, size: tuple[int, int], words: str
+) -> None:
+    Image.new("L", size, 255).save(tmp_path / "pan.png")
+    assert call("qr", file).exit_code == 0
+    result = call("decompress", "--qr", tmp_path / "pan.png", tmp_path / "face.qr.png", "-o", f"{tmp_path}/out/")
+    assert result.exit_code == 1
+    assert f"pan.png {words}" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["face.qr.decoded.png"]
+
+
+def test_what_the_reader_itself_refuses_gets_a_sentence(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zxingcpp
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("Unsupported array type")
+
+    monkeypatch.setattr(zxingcpp, "read_barcodes", refuse)
+    with pytest.raises(ImageError, match="no QR code can be looked for in photo: Unsupported array type; "):
+        read_code(code_of(data).image, "photo")
+
+
+@pytest.mark.parametrize("place", ["photos", "photos/decoded"])
+def test_a_folder_is_decoded_again_without_its_earlier_outputs(file: Path, tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    assert call("qr", file, "-o", folder / "a.png").exit_code == 0
+    command = ("decompress", "--qr", folder, "-o", f"{tmp_path / place}/")
+    assert call(*command).exit_code == 0
+    before = sorted(folder.rglob("*"))
+    again = call(*command, "--skip-existing", "--json")
+    assert again.exit_code == 0, again.output
+    assert [Path(entry["input"]).name for entry in json.loads(again.stdout)["files"]] == ["a.png"]
+    assert sorted(folder.rglob("*")) == before
+    (folder / "a.png").unlink()
+    nothing = call(*command)
+    assert nothing.exit_code == 2
+    assert "photos has no files to work on but earlier outputs (.decoded.png)" in nothing.stderr
+
+
+def test_a_code_too_large_to_be_read_again_is_not_drawn(file: Path, tmp_path: Path) -> None:
+    code = tmp_path / "face.qr.png"
+    refused = call("qr", file, "--scale", 100, "--border", 100)
+    assert refused.exit_code == 1
+    words = (
+        "face.inv would have 25,700 x 25,700 pixels, more than the 100,000,000 that are read; give --scale 38 or less"
+    )
+    assert words in refused.stderr
+    assert not code.exists()
+    assert call("qr", file, "--scale", 38, "--border", 100).exit_code == 0
+    assert read_code(code.read_bytes(), "code") == file.read_bytes()
+    assert call("qr", file, "--scale", 100, "--border", 100, "-o", tmp_path / "code.svg").exit_code == 0
 
 
 def test_codes_beside_that_of_a_file_do_not_matter(data: bytes) -> None:
@@ -243,9 +307,11 @@ def test_a_missing_package_is_named(
 ) -> None:
     Image.new("L", (9, 9)).save(tmp_path / "photo.png")
     monkeypatch.setitem(sys.modules, module, None)
-    result = call("qr", file) if command == "qr" else call("decompress", "--qr", tmp_path / "photo.png")
+    photos = [tmp_path / "photo.png"] * 3
+    result = call("qr", file, file) if command == "qr" else call("decompress", "--qr", *photos, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert f"needs {package}: pip install 'invcomp[qr]'" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_torch_is_not_asked_for(file: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ takes 3 % more room. No file begins like a text (its first byte is no UTF-8), so
 """
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,6 +25,7 @@ LARGEST = 40  # version: 177 x 177 modules
 PREFIX = "INV/"  # no scheme of a web address, which would need a colon
 SHOWN = 40  # characters of a text that is no file
 ENLARGED = 8_000_000  # pixels at most to which a photo is enlarged
+LONGEST = 65_535  # pixels of a side that zxing-cpp takes
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def write_code(
 ) -> Code:
     """A file (called `name` in errors) as the smallest code up to version `largest`, drawn as one of `KINDS`.
 
-    `scale`: pixels a module, `border`: modules. Raises `FormatError` if the file does not fit.
+    `scale`: pixels a module, `border`: modules. Raises `FormatError` if the file does not fit, `UsageError` if the
+    picture would be larger than `read_code` reads.
     """
     segno = load("segno", "drawing QR codes")
     most = room(largest, level, text)
@@ -53,9 +56,23 @@ def write_code(
         raise FormatError(f"{name} has {len(data):,} bytes, and a QR code of {how}; compress with --max-bytes {most}")
     content: str | bytes = PREFIX + base45.encode(data) if text else data
     code = segno.make_qr(content, error=level, mode="alphanumeric" if text else "byte")
+    if kind == "png":
+        check_drawn(len(code.matrix) + 2 * border, scale, name)
     drawn = io.BytesIO()
     code.save(drawn, kind=kind, scale=scale, border=border)
     return Code(drawn.getvalue(), code.version, len(code.matrix), code.error)
+
+
+def check_drawn(modules: int, scale: int, name: str) -> None:
+    """Raises `UsageError` for a picture, so many modules a side, that has more pixels than are read."""
+    from invcomp.pictures import MAX_PIXELS
+
+    side = modules * scale
+    if side**2 > MAX_PIXELS:
+        raise UsageError(
+            f"the QR code of {name} would have {side:,} x {side:,} pixels, more than the {MAX_PIXELS:,} that are read; "
+            f"give --scale {math.isqrt(MAX_PIXELS) // modules} or less"
+        )
 
 
 def room(version: int, level: str, text: bool) -> int:
@@ -83,13 +100,22 @@ def read_code(picture: bytes, name: str) -> bytes:
 
     Other codes beside it do not matter. Raises `ImageError` where none can be read, `FormatError` where they hold none.
     """
-    zxing = load("zxingcpp", "reading QR codes")
+    zxing = reader()
     from invcomp.pictures import read_picture
 
+    image = read_picture(picture, name).image.convert("L")
+    if max(image.size) > LONGEST:
+        raise ImageError(
+            f"{name} has {image.width} x {image.height} pixels, and QR codes are looked for in at most {LONGEST:,} a "
+            "side; cut it to the code"
+        )
     others: dict[bytes, str] = {}  # what codes hold that is no file, in words
     damaged = False
-    for look in looks(read_picture(picture, name).image.convert("L")):
-        found = zxing.read_barcodes(look, formats=zxing.BarcodeFormat.QRCode, return_errors=True)
+    for look in looks(image):
+        try:
+            found = zxing.read_barcodes(look, formats=zxing.BarcodeFormat.QRCode, return_errors=True)
+        except (ValueError, RuntimeError) as error:  # in which zxing-cpp's own end
+            raise ImageError(f"no QR code can be looked for in {name}: {error}; give another picture") from None
         files = set()
         for code in found:
             if not code.valid:
@@ -119,7 +145,7 @@ def looks(image: "Image") -> Iterator["Image"]:
     from PIL import Image, ImageFilter
 
     yield image
-    factor = min(2.0, (ENLARGED / (image.width * image.height)) ** 0.5)
+    factor = min(2.0, (ENLARGED / (image.width * image.height)) ** 0.5, LONGEST / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     yield image.resize(size, Image.Resampling.BICUBIC)
     quiet = image.filter(ImageFilter.GaussianBlur(1)).resize(size, Image.Resampling.BICUBIC)
@@ -129,14 +155,12 @@ def looks(image: "Image") -> Iterator["Image"]:
 
 def file_in(content: bytes) -> bytes | None:
     """The file that a code's content is, or None. What begins like one is one: its checksum tells the rest."""
-    if content[:1] and content[0] >> 4 == MAGIC:
-        return content
     if content.startswith(PREFIX.encode()):
         try:
-            return base45.decode(content[len(PREFIX) :].decode("ascii"))
+            content = base45.decode(content[len(PREFIX) :].decode("ascii"))
         except ValueError:
             return None
-    return None
+    return content if content[:1] and content[0] >> 4 == MAGIC else None
 
 
 def in_words(content: bytes) -> str:
@@ -148,6 +172,11 @@ def in_words(content: bytes) -> str:
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
     return f"text (“{text[:SHOWN]}{'…' if len(text) > SHOWN else ''}”)"
+
+
+def reader() -> Any:
+    """What reads codes. Raises `MissingPackageError` without it."""
+    return load("zxingcpp", "reading QR codes")
 
 
 def load(module: str, purpose: str) -> Any:

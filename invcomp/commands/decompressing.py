@@ -65,7 +65,7 @@ def decompress(
     """Files → pictures: face.inv → face.png (or what the suffix of -o says)."""
     import time
 
-    from invcomp.carriers.qr import read_code
+    from invcomp.carriers.qr import read_code, reader
     from invcomp.jobs import MAX_PICTURE, SKIPPED, entry_of, plan, plan_one, read_input, write_output
     from invcomp.pictures import encode_image, extensions, read_picture
 
@@ -81,6 +81,8 @@ def decompress(
         there = targets.there(jobs[:1] if onto else jobs)
         if onto and there:
             there = dict(enumerate(entry_of(job) | SKIPPED for job in jobs))
+        if from_qr and len(there) < len(jobs):
+            reader()  # what is missing is said once, not of every file
         entries: list[dict[str, Any]] = []
         if onto and not there:
             targets.check(jobs[0].target)
