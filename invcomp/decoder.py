@@ -1,5 +1,6 @@
 """Bytes → image without torch: the generator runs in ONNX Runtime."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ from numpy.typing import NDArray
 
 from invcomp.decoding import Decoding, prior_of
 from invcomp.entropy.chain import Symbols
-from invcomp.errors import PriorError
-from invcomp.extras import explained
-from invcomp.priors.reading import GRAPH, DecodingSide, read_checked, read_decoding_side
+from invcomp.errors import MissingPackageError, PriorError
+from invcomp.extras import needs
+from invcomp.priors.reading import GRAPH, TABLES, DecodingSide, read_checked, read_decoding_side
 from invcomp.priors.registry import find_prior
 
 OF_PRIOR = "invcomp-prior"
@@ -30,7 +31,11 @@ class Decoder(Decoding):
         Raises `PriorError`.
         """
         self.prior = read_decoding_side(find_prior(prior))
-        self._session = open_session(self.prior)
+
+    @cached_property
+    def _session(self) -> Any:
+        """Opened for the first picture that is generated: what another codec stored needs none."""
+        return open_session(self.prior)
 
     @classmethod
     def for_file(cls, data: bytes, name: str = "the file", partial: bool = False) -> "Decoder":
@@ -39,15 +44,14 @@ class Decoder(Decoding):
 
     def painted(self, symbols: Symbols, rate: int, size: int | None) -> NDArray[np.float32]:
         """Symbols of one picture → (3, H, W); see `Decoding.painted`."""
-        from onnxruntime import RunOptions
-
         sizes = self.prior.arch.sizes
         inputs = {f"level_{level}": values[None].astype(np.float32) for level, values in enumerate(symbols)}
         inputs["rate"] = np.array([rate], dtype=np.float32)
-        options = RunOptions()
+        session = self._session
+        options = load_onnxruntime().RunOptions()
         options.only_execute_path_to_fetches = True  # an imported prior paints several sizes
         try:
-            ((picture,),) = self._session.run([output_name(size, sizes)], inputs, options)
+            ((picture,),) = session.run([output_name(size, sizes)], inputs, options)
         except Exception as error:  # ONNX Runtime raises many kinds
             raise unfit(self.prior, error) from None
         height, width = (size or sizes[0],) * 2 if sizes else (2 * side for side in symbols[-1].shape[1:])
@@ -62,18 +66,24 @@ def output_name(size: int | None, sizes: tuple[int, ...]) -> str:
     return f"picture_{sizes[0] if size is None else size}" if len(sizes) > 1 else "picture"
 
 
-def open_session(prior: DecodingSide) -> Any:
-    """ONNX Runtime with a prior's generator, on the CPU. Raises `PriorError`, and `MissingPackageError` without it."""
-    path, files = prior.folder / GRAPH, prior.info.files
-    if GRAPH not in files:
-        raise PriorError(
-            f"{prior.folder} has no {GRAPH}: run `invcomp export-decoder {prior.folder}` where torch is installed"
-        )
-    read_checked(path, files[GRAPH])
+def load_onnxruntime() -> Any:
+    """The module. Raises `MissingPackageError`, also where it is installed but cannot be loaded."""
     try:
         import onnxruntime
-    except ModuleNotFoundError as error:
-        raise explained(error) from None
+    except ModuleNotFoundError:
+        raise needs("decoding", "onnxruntime") from None
+    except Exception as error:  # a library of the system that it lacks, for example
+        raise MissingPackageError(f"onnxruntime cannot be loaded ({first_line(error)}); install it again") from None
+    return onnxruntime
+
+
+def open_session(prior: DecodingSide) -> Any:
+    """ONNX Runtime with a prior's generator, on the CPU. Raises `PriorError` and `MissingPackageError`."""
+    path, files = prior.folder / GRAPH, prior.info.files
+    if GRAPH not in files:
+        raise PriorError(f"{prior.folder} has no {GRAPH}: {mend(prior)}")
+    read_checked(path, files[GRAPH], mend(prior))
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised
     try:
@@ -81,11 +91,26 @@ def open_session(prior: DecodingSide) -> Any:
     except Exception as error:  # ONNX Runtime raises many kinds
         raise unfit(prior, error) from None
     if session.get_modelmeta().custom_metadata_map.get(OF_PRIOR) != prior.info.id:
-        raise PriorError(f"{path} is of another prior than {prior.info.name}; get the prior again")
+        raise PriorError(f"{path} is of another prior than {prior.info.name}; {mend(prior)}")
     return session
 
 
 def unfit(prior: DecodingSide, reason: object) -> PriorError:
     """The error for a graph that does not do what it should."""
-    first = (str(reason).strip().splitlines() or ["no reason is given"])[0]
-    return PriorError(f"{prior.folder / GRAPH} cannot be run ({first}); update onnxruntime, or get the prior again")
+    return PriorError(
+        f"{prior.folder / GRAPH} cannot be run ({first_line(reason)}); update onnxruntime, or {mend(prior)}"
+    )
+
+
+def mend(prior: DecodingSide) -> str:
+    """What to do about a graph."""
+    if TABLES in prior.info.files:
+        return f"export the decoder of {prior.info.name} again"
+    return (
+        f"run `invcomp export-decoder {prior.folder} --force` where torch is installed, "
+        "or decode with torch (--runtime torch)"
+    )
+
+
+def first_line(reason: object) -> str:
+    return (str(reason).strip().splitlines() or ["no reason is given"])[0]

@@ -36,10 +36,12 @@ class InvcompImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "invcomp latents"
+    _data: bytes | None = None
+    """Of a picture that is not decoded yet."""
 
     def _open(self) -> None:
         assert self.fp is not None
-        self._data: bytes | None = self.fp.read(container.MAX_BYTES + 1)
+        self._data = self.fp.read(container.MAX_BYTES + 1)
         self._partial = ImageFile.LOAD_TRUNCATED_IMAGES
         self._name = str(self.filename) if self.filename else "the file"
         try:
@@ -51,7 +53,7 @@ class InvcompImageFile(ImageFile.ImageFile):
                 raise
             raise SyntaxError(str(error)) from None  # Pillow asks its other readers then
         self._mode = "RGB"
-        self.info["prior"] = self._prior.info.name
+        self.info |= {"codec": content.foreign} if content.foreign else {"prior": self._prior.info.name}
 
     def load(self) -> Any:
         """Pixels, decoded if they are not. Raises `FormatError`."""

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from invcomp.decoding import Decoding
-from invcomp.errors import UsageError
+from invcomp.errors import MissingPackageError, UsageError
 from invcomp.extras import explained, needs
 from invcomp.priors.info import read_info
 from invcomp.priors.reading import GRAPH, TABLES
@@ -17,25 +17,27 @@ Opener = Callable[[str | Path], Decoding]
 
 
 def opener(runtime: str = "auto", device: str = "auto") -> Opener:
-    """`auto` is ONNX Runtime where it is installed, no GPU is asked for and the prior has a graph; else torch.
+    """`auto` is torch if a GPU is asked for; else ONNX Runtime, unless that is not installed, or the prior has no
+    graph, and torch is there.
 
-    Raises `UsageError`, and `MissingPackageError` if there is neither.
+    Raises `UsageError`, and `MissingPackageError` if what is asked for is not installed.
     """
     if runtime not in RUNTIMES:
         raise UsageError(f"--runtime takes {', '.join(RUNTIMES)}, not {runtime!r}")
     on_gpu = device not in ("auto", "cpu")
     if runtime == "onnx" and on_gpu:
         raise UsageError("ONNX Runtime decodes on the CPU: leave out --device, or give --runtime torch")
-    has_onnx, has_torch = (find_spec(name) is not None for name in ("onnxruntime", "torch"))
-    if not has_onnx and (runtime == "onnx" or not has_torch):
-        raise needs("decoding", "onnxruntime")
-    if not has_torch and (runtime == "torch" or on_gpu):
+    has_torch = find_spec("torch") is not None
+    if on_gpu and not has_torch:
+        raise needs(f"decoding on {device}", "torch")
+    if runtime == "torch" and not has_torch:
         raise needs("decoding with torch", "torch")
 
     def opened(prior: str | Path) -> Decoding:
         folder = find_prior(prior)
         files = read_info(folder).files
-        if runtime == "torch" or on_gpu or not has_onnx or (has_torch and not (GRAPH in files or TABLES in files)):
+        able = (GRAPH in files or TABLES in files) and onnxruntime_is_there()
+        if runtime == "torch" or on_gpu or (runtime == "auto" and has_torch and not able):
             from invcomp.codec import Codec
 
             return Codec(folder, device)
@@ -44,6 +46,16 @@ def opener(runtime: str = "auto", device: str = "auto") -> Opener:
         return Decoder(folder)
 
     return opened
+
+
+def onnxruntime_is_there() -> bool:
+    from invcomp.decoder import load_onnxruntime
+
+    try:
+        load_onnxruntime()
+    except MissingPackageError:
+        return False
+    return True
 
 
 def give_graph(folder: Path, say: Callable[[str], None]) -> None:

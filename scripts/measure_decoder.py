@@ -5,6 +5,7 @@ Builds the wheel, installs it with the extra `decoder` into a new virtual enviro
 counted.
 """
 
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
+MANY = 50  # files of a call
 FILE = ROOT / "tests" / "golden" / "v1-829ec035-q36-1.inv"
 
 
@@ -90,6 +92,15 @@ def main(
                 table.add_row(f"{name}, s", f"{seconds(runs, command):.3f}")
             except FileNotFoundError:
                 table.add_row(f"{name}, s", "not installed")
+        many = work / "many"
+        many.mkdir()
+        for number in range(MANY):
+            shutil.copy(file, many / f"{number}.inv")
+        call = [venv / "bin" / "invcomp", "decompress", many, "-o", work / "out", "--force"]
+        table.add_row(f"{MANY} files in one call, s", f"{seconds(2, call):.2f}")
+        folder = shutil.copytree(ROOT / "pretrained" / "faces", work / "prior")
+        making = [*torch.split(), "-m", "invcomp.cli", "export-decoder", folder, "--force"]
+        table.add_row("export-decoder of `faces`, the graph alone, s", f"{seconds(2, making):.1f}")
         Console(width=120).print(table)
 
 

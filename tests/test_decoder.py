@@ -18,12 +18,13 @@ from typer.testing import CliRunner
 
 from invcomp.cli import app
 from invcomp.codec import Codec
+from invcomp.container import short_id
 from invcomp.decoder import Decoder
 from invcomp.errors import PriorError, UsageError
 from invcomp.exporting import add_graph, export
 from invcomp.priors.info import CARD, read_info
 from invcomp.priors.reading import GENERATOR, GRAPH, TABLES, read_decoding_side
-from invcomp.priors.registry import find_prior
+from invcomp.priors.registry import find_prior, priors_of
 from invcomp.runtimes import opener
 from invcomp.writing import write_whole
 from tests.golden_files import GOLDEN, ROOT, digest, known
@@ -54,6 +55,13 @@ def hashed(folder: Path, name: str, data: bytes) -> None:
 
     write_whole(folder / name, data)
     rewrite(folder, files=read_info(folder).files | {name: hashlib.sha256(data).hexdigest()})
+
+
+def paint(folder: Path) -> None:
+    """Paint a picture of no symbols, of 32 x 32 pixels."""
+    decoder = Decoder(folder)
+    shapes = decoder.prior.arch.latent_shapes(32, 32)
+    decoder.painted([np.zeros(shape, dtype=np.int32) for shape in shapes], 0, decoder.painted_size(32))
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +146,11 @@ def test_the_graph_of_another_prior_is_refused(fixed: Path, tmp_path: Path) -> N
     other = find_prior("faces-64")
     shutil.copy(other / GRAPH, folder / GRAPH)
     with pytest.raises(PriorError, match=r"generator\.onnx is damaged, or of another prior: its hash"):
-        Decoder(folder)
+        paint(folder)
     export(other, tmp_path / "other")
     hashed(folder, GRAPH, (tmp_path / "other" / GRAPH).read_bytes())
     with pytest.raises(PriorError, match="is of another prior than fixed"):
-        Decoder(folder)
+        paint(folder)
 
 
 def test_a_graph_that_paints_something_else_is_refused(fixed: Path, tmp_path: Path, picture: Image.Image) -> None:
@@ -155,13 +163,13 @@ def test_a_graph_that_paints_something_else_is_refused(fixed: Path, tmp_path: Pa
         Decoder(folder).decompress(data)
     hashed(folder, GRAPH, b"no graph")
     with pytest.raises(PriorError, match="cannot be run"):
-        Decoder(folder)
+        paint(folder)
 
 
 def test_a_prior_without_a_graph_says_how_to_get_one(tmp_path: Path) -> None:
     folder = untrained(tmp_path / "bare", FIXED)
-    with pytest.raises(PriorError, match=r"run `invcomp export-decoder .*bare` where torch is installed"):
-        Decoder(folder)
+    with pytest.raises(PriorError, match=r"run `invcomp export-decoder .*bare --force` where torch is installed"):
+        paint(folder)
     assert isinstance(opener()(folder), Codec)
 
 
@@ -180,6 +188,8 @@ def damages() -> Iterator[tuple[str, Callable[[dict[str, Any]], None]]]:
         ("no tensors", ("tensors",), None),
         ("a list of tensors", ("tensors",), [1]),
         ("no architecture", ("architecture",), {}),
+        ("a list for it", ("architecture",), []),
+        ("a text for it", ("architecture",), "faces"),
         ("a missing table", index, {}),
         ("a huge shape", (*index, "shape"), [1 << 40, 1 << 40]),
         ("a negative shape", (*index, "shape"), [-1, -1]),
@@ -204,6 +214,47 @@ def test_hostile_tables_are_refused(
     hashed(folder, TABLES, json.dumps(content).encode())
     with pytest.raises(PriorError, match=r"tables\.json"):
         Decoder(folder)
+
+
+def test_a_damaged_graph_names_what_helps(fixed: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(fixed, tmp_path / "damaged")
+    (folder / GRAPH).write_bytes((folder / GRAPH).read_bytes()[:-1])
+    with pytest.raises(PriorError, match=r"run `invcomp export-decoder .* --force` .*, or decode with torch"):
+        paint(folder)
+    (folder / GRAPH).unlink()
+    with pytest.raises(PriorError, match=r"generator\.onnx is missing; run `invcomp export-decoder"):
+        paint(folder)
+    assert CliRunner().invoke(app, ["export-decoder", str(folder)]).exit_code == 0
+    paint(folder)
+
+
+def test_an_onnxruntime_that_cannot_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('libfoo.so.1: cannot open shared object file')")
+    path = files_of("faces")[0]
+    code = "from invcomp.cli import main; main()"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    for runtime, rc, sentence in (("onnx", 1, "onnxruntime cannot be loaded (libfoo.so.1"), ("auto", 0, "")):
+        words = ["decompress", str(path), "-o", str(tmp_path / f"{runtime}.png"), "--runtime", runtime]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment, check=False
+        )
+        assert done.returncode == rc, done.stderr
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_what_another_codec_stored_needs_no_runtime(tmp_path: Path) -> None:
+    path = next(path for path in files_of("faces") if "foreign-webp" in path.stem)
+    done = without(*TORCH, "onnxruntime")("decompress", path, "-o", tmp_path / "a.png")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_exported_decoder_hides_no_prior(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invcomp.priors.registry.user_folder", lambda: tmp_path)
+    export(find_prior("faces-64"), tmp_path / "aaa")
+    assert find_prior("faces-64").name == "faces-64"
+    assert [folder.name for folder in priors_of(short_id(read_info(tmp_path / "aaa").id_bytes))] == ["faces-64", "aaa"]
+    assert find_prior("aaa") == tmp_path / "aaa"
 
 
 def test_torch_refuses_an_exported_decoder(exported: Path) -> None:
@@ -277,7 +328,8 @@ def test_files_are_decoded_where_torch_is_not_installed(tmp_path: Path) -> None:
         (TORCH, ["sample"], "this needs torch, which is not installed: pip install 'invcomp[encoder]'"),
         (TORCH, ["export-decoder", "faces", "-o", "OUT"], "pip install 'invcomp[encoder]'"),
         (TORCH, ["decompress", "FILE", "-o", "OUT", "--runtime", "torch"], "decoding with torch needs torch"),
-        (TORCH, ["decompress", "FILE", "-o", "OUT", "--device", "cuda"], "decoding with torch needs torch"),
+        (TORCH, ["decompress", "FILE", "-o", "OUT", "--device", "cuda"], "decoding on cuda needs torch"),
+        ((*TORCH, "onnxruntime"), ["decompress", "FILE", "-o", "OUT", "--runtime", "torch"], "with torch needs torch"),
         ((*TORCH, "onnxruntime"), ["decompress", "FILE", "-o", "OUT"], "decoding needs onnxruntime, which is not"),
     ],
 )

@@ -1,6 +1,8 @@
 """Pillow opens and saves our files."""
 
+import copy
 import io
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,24 @@ def test_pixels_are_those_of_the_decoder() -> None:
     small = Image.open(FILE)
     small.thumbnail((16, 16))
     assert small.size == (16, 16)
+
+
+def test_opened_files_are_pickled_and_copied() -> None:
+    expected = np.asarray(Image.open(FILE))
+    for image in (Image.open(FILE), loaded(Image.open(FILE))):
+        for copied in (pickle.loads(pickle.dumps(image)), copy.deepcopy(image), image.copy()):
+            assert np.array_equal(np.asarray(copied), expected)
+
+
+def loaded(image: Image.Image) -> Image.Image:
+    image.load()
+    return image
+
+
+def test_what_another_codec_stored_names_no_prior() -> None:
+    image = Image.open(next(iter(GOLDEN.glob("v1-829ec035-foreign-webp.inv"))))
+    assert "prior" not in image.info
+    assert image.info["codec"] == "webp"
 
 
 def test_save_keeps_its_promise(face: Image.Image, tmp_path: Path) -> None:

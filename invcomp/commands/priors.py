@@ -180,6 +180,8 @@ def export_decoder(
 
         folder = find_prior(prior)
         place, targets = output or folder, Targets(force)
+        if output and output.exists() and not output.is_dir():
+            raise UsageError(f"{output} is a file; give a folder")
         if output and (output / GENERATOR).exists():
             raise UsageError(f"{output} is a prior: leave out -o for a graph beside it, or give another folder")
         for name in (GRAPH, TABLES, CARD) if output else (GRAPH,):

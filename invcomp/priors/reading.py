@@ -95,8 +95,13 @@ def read_tables_json(folder: Path, info: PriorInfo) -> Stored:
         content = parse_json(data)
         if content["format"] != FORMAT:
             raise PriorError(f"{path} has format {content['format']}; this program reads format {FORMAT}")
-        return path, content["architecture"], {name: read_array(entry) for name, entry in content["tensors"].items()}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        architecture, stored = content["architecture"], content["tensors"]
+        if not isinstance(architecture, dict) or not isinstance(stored, dict):
+            raise ValueError("its architecture or its tensors are none")
+        return path, architecture, {name: read_array(entry) for name, entry in stored.items()}
+    except KeyError as error:
+        raise PriorError(f"{path} is damaged: it has no {error}; export it again") from None
+    except (ValueError, TypeError) as error:
         raise PriorError(f"{path} is damaged: {error}; export it again") from None
 
 
@@ -154,18 +159,16 @@ def read_tensors(path: Path, sha256: str | None) -> tuple[dict[str, Any], dict[s
         raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
 
 
-def read_checked(path: Path, sha256: str | None) -> bytes:
-    """The bytes of a prior's file whose hash is known. Raises `PriorError`."""
+def read_checked(path: Path, sha256: str | None, mend: str = "get the prior again") -> bytes:
+    """The bytes of a prior's file whose hash is known. Raises `PriorError`, which names the `mend`."""
     try:
         if not path.is_file():
-            raise PriorError(f"{path.parent} is incomplete: {path.name} is missing; get the prior again")
+            raise PriorError(f"{path.parent} is incomplete: {path.name} is missing; {mend}")
         if path.stat().st_size > MAX_FILE:
             raise PriorError(f"{path} is larger than the {MAX_FILE >> 20} MB that are read")
         data = path.read_bytes()
     except OSError as error:
         raise PriorError(f"{path} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise PriorError(
-            f"{path} is damaged, or of another prior: its hash is not the one in {CARD}; get the prior again"
-        )
+        raise PriorError(f"{path} is damaged, or of another prior: its hash is not the one in {CARD}; {mend}")
     return data

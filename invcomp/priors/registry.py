@@ -8,6 +8,7 @@ import platformdirs
 from invcomp.container import ID_BITS, short_id
 from invcomp.errors import PriorError, UnknownPriorError
 from invcomp.priors.info import CARD, PriorInfo, read_info
+from invcomp.priors.reading import TABLES
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = (PACKAGE / "pretrained", PACKAGE.parent / "pretrained")  # in the wheel, in a checkout
@@ -27,7 +28,7 @@ def import_commands(name: str) -> str:
 
 
 def installed() -> list[tuple[Path, PriorInfo]]:
-    """Folder and description of every installed prior that can be read, by name."""
+    """Folder and description of every installed prior that can be read, by name; exported decoders at last."""
     found: dict[str, tuple[Path, PriorInfo]] = {}
     for place in (*SHIPPED, user_folder()):
         for card in sorted(place.glob(f"*/{CARD}")):
@@ -37,7 +38,7 @@ def installed() -> list[tuple[Path, PriorInfo]]:
                 found.setdefault(card.parent.name, (card.parent, read_info(card.parent)))
             except PriorError:
                 continue  # `invcomp info` on the folder says what is wrong with it
-    return [found[name] for name in sorted(found)]
+    return sorted(found.values(), key=lambda prior: (TABLES in prior[1].files, prior[0].name))
 
 
 def find_prior(name: str | Path) -> Path:
