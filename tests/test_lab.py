@@ -186,7 +186,7 @@ def test_outputs_that_cannot_be_written_are_found_before_anything_is_measured(
     arguments = ["bench", str(folder), "--prior", str(tiny_folder), "--json", str(tmp_path / "file" / "x.json")]
     found = CliRunner().invoke(app, arguments)
     assert found.exit_code == 1
-    assert "cannot be written" in found.stderr
+    assert "is a file; give a folder" in found.stderr
 
 
 def test_names_that_are_no_unicode_are_taken(tmp_path: Path, tiny_folder: Path) -> None:
