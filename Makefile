@@ -55,4 +55,4 @@ $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist web/build web/dist web/node_modules web/decoder/dist
+	rm -rf $(VENV) demo build dist web/build web/dist web/node_modules web/*/node_modules web/decoder/dist

@@ -3,10 +3,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { PRIOR_FILES } from "invcomp-decoder";
 import { defineConfig, type Plugin } from "vite";
 
 const PRIORS = join(import.meta.dirname, "..", "build", "priors");
-const PRIOR_FILES = ["prior.json", "tables.json", "generator.onnx"];
 
 /**
  * Copies exported priors (those that WEB_PRIORS names, or all), and says in `priors/index.json` what they are;

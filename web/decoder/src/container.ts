@@ -1,14 +1,15 @@
 /** The container, version 1: a header of 3 bytes, optional fields, the payload, a checksum of 2 bytes or 1. */
 
 import { type ChecksumSize, intact, sizeOf } from "./checksums.js";
-import { FormatError } from "./errors.js";
+import { FormatError, UsageError } from "./errors.js";
 import { ByteReader, EndsEarly, NO_FIELDS, type Placement, readFields, type Size } from "./fields.js";
 
 const MAGIC = 0b1010,
   VERSION = 1;
 const ID_BITS = 11;
 const HEADER = 3; // bytes
-const MAX_BYTES = 1 << 26; // of a file
+/** Of a file. */
+export const MAX_BYTES = 1 << 26;
 
 /** Codecs of foreign payloads, by the rate index. */
 export const CODECS = ["webp", "jxl"] as const;
@@ -46,6 +47,16 @@ export interface Container {
 /** The 11 bits of a prior id of 32 bytes that a file carries. */
 export function shortId(priorId: Uint8Array): number {
   return ((priorId[0] << 8) | priorId[1]) >> (16 - ID_BITS);
+}
+
+/** Bytes that a caller gives. Throws `UsageError` for anything else. */
+export function toBytes(data: Uint8Array | ArrayBuffer): Uint8Array {
+  if (data instanceof Uint8Array || data instanceof ArrayBuffer) return new Uint8Array(data);
+  throw new UsageError(`the bytes of a file are a Uint8Array or an ArrayBuffer, not ${kindOf(data)}`);
+}
+
+function kindOf(value: unknown): string {
+  return value === null || value === undefined ? String(value) : `a ${(value as object).constructor?.name ?? "thing"}`;
 }
 
 /** Rate index and prior of a file. Throws `FormatError`. */
@@ -148,7 +159,8 @@ function readParts(
   return { parts, cutPoints };
 }
 
-function bitCount(value: number): number {
+/** How many bits are set. */
+export function bitCount(value: number): number {
   let count = 0;
   for (; value; value >>= 1) count += value & 1;
   return count;

@@ -1,6 +1,6 @@
 /** Bytes → picture: the one place where container, symbols, generator and resizing meet. */
 
-import { type Container, readContainer } from "./container.js";
+import { bitCount, type Container, readContainer, toBytes } from "./container.js";
 import { UsageError } from "./errors.js";
 import type { Size } from "./fields.js";
 import { decodeStill } from "./foreign.js";
@@ -35,6 +35,8 @@ export interface Reading {
   size: Size;
   /** Symbols, coarse to fine; none of a foreign picture. */
   levels: Level[];
+  /** How many levels the whole file has. */
+  coded: number;
 }
 
 /** The bytes of a file → a picture of the original's size. Throws `FormatError`, and others of `InvcompError`. */
@@ -50,10 +52,11 @@ export async function decode(
 /** What a file says, and its symbols. Throws `FormatError`. */
 export function read(bytes: Uint8Array | ArrayBuffer, prior: Prior, options: ReadOptions = {}): Reading {
   const { name = "the file", partial = false } = options;
-  const content = readContainer(new Uint8Array(bytes), prior.id, name, partial);
+  const content = readContainer(toBytes(bytes), prior.id, name, partial);
   const size = pictureSize(content, prior.architecture, name);
   const levels = content.foreign ? [] : readSymbols(content, prior.architecture, prior.tables, name);
-  return { content, size, levels };
+  const coded = content.levels === null ? levels.length : bitCount(content.levels);
+  return { content, size, levels, coded };
 }
 
 /** The picture of a file that is read. */

@@ -2,6 +2,7 @@
 
 import type { Architecture } from "./architecture.js";
 import { PriorError } from "./errors.js";
+import { Queue } from "./queue.js";
 import { type Device, type Network, startNetwork } from "./runtime.js";
 import type { Level } from "./symbols.js";
 
@@ -11,6 +12,9 @@ export interface Painted {
   width: number;
   height: number;
 }
+
+/** The runtime, which all generators share, does not come back from two calls at once on a GPU. */
+const queue = new Queue();
 
 /** Started when it is first asked to paint. */
 export class Generator {
@@ -23,34 +27,46 @@ export class Generator {
   ) {}
 
   /** Load the runtime and compile the network; says what runs it. Throws `PriorError`. */
-  async start(): Promise<Device> {
+  start(): Promise<Device> {
+    return queue.run(async () => (await this.started()).device);
+  }
+
+  /** The picture of symbols at a rate index, `side` pixels large or more if several sizes are painted. */
+  paint(levels: readonly Level[], rate: number, side: number): Promise<Painted> {
+    return queue.run(() => this.painted(levels, rate, side));
+  }
+
+  private async started(): Promise<Network> {
     this.network ??= startNetwork(this.model, this.devices);
     try {
-      return (await this.network).device;
+      return await this.network;
     } catch (error) {
       this.network = null; // may go better another time
       throw error;
     }
   }
 
-  /** The picture of symbols at a rate index, `side` pixels large or more if several sizes are painted. */
-  async paint(levels: readonly Level[], rate: number, side: number): Promise<Painted> {
-    const device = await this.start();
+  private async painted(levels: readonly Level[], rate: number, side: number): Promise<Painted> {
+    const network = await this.started();
     try {
-      return await this.run(levels, rate, side);
+      return await this.run(network, levels, rate, side);
     } catch (error) {
-      if (device === "webgpu" && this.devices.includes("wasm")) {
+      if (network.device === "webgpu" && this.devices.includes("wasm")) {
         this.devices = ["wasm"]; // the GPU was lost, or cannot do it after all
         this.network = null;
-        return this.paint(levels, rate, side);
+        return this.painted(levels, rate, side);
       }
       const reason = error instanceof Error ? error.message : String(error);
       throw new PriorError(`generator.onnx cannot be run: ${reason.split("\n")[0]}`);
     }
   }
 
-  private async run(levels: readonly Level[], rate: number, side: number): Promise<Painted> {
-    const { session, tensor } = await this.network!;
+  private async run(
+    { session, tensor }: Network,
+    levels: readonly Level[],
+    rate: number,
+    side: number,
+  ): Promise<Painted> {
     const feeds = Object.fromEntries(
       levels.map(({ shape, symbols }, n) => [`level_${n}`, tensor(Float32Array.from(symbols), [1, ...shape])]),
     );

@@ -1,6 +1,6 @@
 /** Facts about a file, without decoding. */
 
-import { type Codec, readContainer, readHeader } from "./container.js";
+import { type Codec, readContainer, readHeader, toBytes } from "./container.js";
 import type { Placement, Size } from "./fields.js";
 
 /** What a file says. What is not known without its prior is left out. */
@@ -32,7 +32,7 @@ export function info(
   prior?: { id: Uint8Array; info: { name: string; id: string } },
   options: { name?: string; partial?: boolean } = {},
 ): FileInfo {
-  const data = new Uint8Array(bytes);
+  const data = toBytes(bytes);
   const header = readHeader(data, options.name);
   const facts = { bytes: data.length, version: 1, checksumBits: 8 * header.checksum, shortId: header.shortId };
   if (!prior) return { ...facts, rate: header.rate };

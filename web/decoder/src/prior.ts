@@ -7,8 +7,9 @@ import type { Device } from "./runtime.js";
 import { sha256 } from "./sha256.js";
 import { FORMAT, type LevelTables, readTables } from "./tables.js";
 
-const NAMES = ["prior.json", "tables.json", "generator.onnx"] as const;
-type Name = (typeof NAMES)[number];
+/** Names of the files of a prior. */
+export const PRIOR_FILES = ["prior.json", "tables.json", "generator.onnx"] as const;
+type Name = (typeof PRIOR_FILES)[number];
 type Bytes = Uint8Array<ArrayBuffer>;
 /** Bytes of a file. */
 const MOST: Record<Name, number> = { "prior.json": 1 << 20, "tables.json": 1 << 28, "generator.onnx": 1 << 30 };
@@ -97,10 +98,12 @@ function table(value: unknown, name: string): Record<string, unknown> {
 async function filesOf(source: PriorSource, onProgress: (loaded: number, total: number | null) => void) {
   if (typeof source === "string" || source instanceof URL) return download(String(source), onProgress);
   const given = Symbol.iterator in source ? Object.fromEntries([...source].map((file) => [file.name, file])) : source;
-  const entries = NAMES.map(async (name) => {
+  const entries = PRIOR_FILES.map(async (name) => {
     const file = (given as Partial<Record<Name, Blob | ArrayBuffer | Uint8Array>>)[name];
     if (!file)
-      throw new PriorError(`${name} is missing: a prior is ${NAMES.join(", ")}, as invcomp export-decoder writes`);
+      throw new PriorError(
+        `${name} is missing: a prior is ${PRIOR_FILES.join(", ")}, as invcomp export-decoder writes`,
+      );
     return [name, new Uint8Array(file instanceof Blob ? await file.arrayBuffer() : file)] as const;
   });
   return Object.fromEntries(await Promise.all(entries)) as Record<Name, Bytes>;
@@ -109,14 +112,14 @@ async function filesOf(source: PriorSource, onProgress: (loaded: number, total: 
 /** The files of the folder at an address. */
 async function download(folder: string, onProgress: (loaded: number, total: number | null) => void) {
   const base = folder.endsWith("/") ? folder : `${folder}/`;
-  const responses = await Promise.all(NAMES.map((name) => request(base + name)));
+  const responses = await Promise.all(PRIOR_FILES.map((name) => request(base + name)));
   const lengths = responses.map(({ headers }) =>
     headers.get("Content-Encoding") ? 0 : Number(headers.get("Content-Length")),
   );
   const total = lengths.every(Boolean) ? lengths.reduce((sum, length) => sum + length) : null;
   let loaded = 0;
   const arrived = (bytes: number) => onProgress((loaded += bytes), total);
-  const bodies = NAMES.map(async (name, n) => [name, await body(responses[n], name, arrived)] as const);
+  const bodies = PRIOR_FILES.map(async (name, n) => [name, await body(responses[n], name, arrived)] as const);
   return Object.fromEntries(await Promise.all(bodies)) as Record<Name, Bytes>;
 }
 

@@ -19,7 +19,7 @@ export interface Network {
 export async function startNetwork(model: Uint8Array, devices: readonly Device[]): Promise<Network> {
   let reason = `there is no ${devices.join(" or ")} here`;
   for (const device of devices) {
-    if (device === "webgpu" && !(await hasWebgpu())) continue;
+    if (device === "webgpu" && !(await hasWebgpu(devices.length === 1))) continue;
     try {
       const ort = await importRuntime(device);
       if (typeof window === "undefined") ort.env.wasm.numThreads = 1; // threads would keep Node from ending
@@ -33,11 +33,13 @@ export async function startNetwork(model: Uint8Array, devices: readonly Device[]
   throw new PriorError(`generator.onnx cannot be run: ${reason.split("\n")[0]}`);
 }
 
-/** Whether there is a GPU that the browser lets pages compute on. */
-export async function hasWebgpu(): Promise<boolean> {
-  const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<unknown> } } | undefined)?.gpu;
+/** Whether there is a GPU that the browser lets pages compute on; `software`: also one that a program stands in for. */
+export async function hasWebgpu(software = false): Promise<boolean> {
+  type Adapter = { info?: { isFallbackAdapter?: boolean } };
+  const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } } | undefined)?.gpu;
   try {
-    return Boolean(await gpu?.requestAdapter());
+    const adapter = await gpu?.requestAdapter();
+    return Boolean(adapter && (software || !adapter.info?.isFallbackAdapter));
   } catch {
     return false;
   }

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { decode, info, InvcompError, type Prior, readHeader, shortId } from "../src/index.js";
+import { decode, info, InvcompError, type Prior, readHeader, shortId, UsageError } from "../src/index.js";
 import { GOLDEN, goldenFile, goldenPrior, largestDifference, png, PRIORS, SHIPPED } from "./helpers.js";
 
 const loaded = new Map<string, Promise<Prior>>();
@@ -69,6 +69,22 @@ test.each([
 ])("%j is refused", async (options, sentence) => {
   const prior = await priorOf("829ec035");
   await expect(decode(goldenFile("v1-829ec035-q0-0"), prior, options)).rejects.toThrow(sentence);
+});
+
+test.each([
+  ["oEFA", "a String"],
+  [undefined, "undefined"],
+])("%j in place of bytes is refused", async (bytes, kind) => {
+  const refusal = decode(bytes as unknown as Uint8Array, await priorOf("829ec035"));
+  await expect(refusal).rejects.toThrow(`the bytes of a file are a Uint8Array or an ArrayBuffer, not ${kind}`);
+  await expect(refusal).rejects.toBeInstanceOf(UsageError);
+});
+
+test("several decodes at once agree with one after another", async () => {
+  const prior = await priorOf("829ec035");
+  const data = ["q0-0", "q36-1", "wide"].map((name) => goldenFile(`v1-829ec035-${name}`));
+  const together = await Promise.all(data.map((file) => decode(file, prior)));
+  for (const [n, file] of data.entries()) expect(largestDifference(together[n], await decode(file, prior))).toBe(0);
 });
 
 test("a file of another prior is refused", async () => {

@@ -25,13 +25,14 @@ console.log(refusal instanceof InvcompError, refusal.message);
 `;
 
 const TYPED = `
-import { decode, loadPrior, type Prior } from "invcomp-decoder";
+import { type Architecture, decode, type Generator, type LevelTables, loadPrior, type Prior } from "invcomp-decoder";
 
 export async function show(bytes: Uint8Array, address: string): Promise<ImageData> {
   const onProgress = (loaded: number, total: number | null) => console.log(loaded, total);
   const prior: Prior = await loadPrior(address, { devices: ["wasm"], onProgress });
   return decode(bytes, prior, { levels: 2, partial: true });
 }
+export const parts = (prior: Prior): [Architecture, Generator, LevelTables[]] => [prior.architecture, prior.generator, prior.tables];
 // @ts-expect-error: the number of levels is a number
 export const wrong = (bytes: Uint8Array, prior: Prior) => decode(bytes, prior, { levels: "2" });
 `;

@@ -31,6 +31,27 @@ export function say(id: string, text: string | null): void {
   element(id).textContent = text;
 }
 
+/** What goes on; `share` of it that is done, if that is known. */
+export function tell(text: string | null, share?: number): void {
+  element("status").hidden = !text;
+  element("status-text").textContent = text;
+  const progress = element<HTMLProgressElement>("progress");
+  progress.hidden = share === undefined;
+  progress.value = share ?? 0;
+}
+
+/** Tell readers of the screen something once. */
+export function announce(text: string): void {
+  element("announcement").textContent = text;
+}
+
+/** Scroll to an element whose beginning is not to be seen. */
+export function bringIntoView(id: string): void {
+  const { top } = element(id).getBoundingClientRect();
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (top < 0 || top > 0.6 * innerHeight) element(id).scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+}
+
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }

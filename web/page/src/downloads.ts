@@ -2,7 +2,7 @@
 
 import { buildFor, type Device, hasWebgpu, type Prior } from "invcomp-decoder";
 import { create, element, megabytes, say } from "./dom";
-import { download, whenKept } from "./offline";
+import { download, type Keeping, whenKept } from "./offline";
 import { type Entry, filesOf, type Priors, type Progress } from "./priors";
 
 interface Row {
@@ -11,14 +11,19 @@ interface Row {
   bytes: number;
 }
 
+const NOT_KEPT = {
+  never: "This browser keeps nothing of this page (it does on https pages)",
+  "next time": "This visit went past what your browser keeps of this page (reload it as usual to use that)",
+};
+const WHEN_NEEDED = ", so each is downloaded when a file needs it.";
+
 export class Downloads {
   private readonly rows = new Map<string, Row>();
 
-  /** `kept`: whether a service worker keeps what is downloaded. */
   constructor(
     private readonly priors: Priors,
     private readonly devices: readonly Device[],
-    private readonly kept: boolean,
+    private readonly keeping: Keeping,
   ) {
     for (const { id, name, domain, licence, bytes } of priors.entries) {
       this.add(id, [create("td", {}, name, create("small", {}, id.slice(0, 12))), domain, licence], bytes);
@@ -27,7 +32,7 @@ export class Downloads {
 
   /** Download all that decoding takes, one after another, so that it is there without a network. */
   async fetchAll(): Promise<void> {
-    const device = this.devices.includes("webgpu") && (await hasWebgpu()) ? "webgpu" : "wasm";
+    const device = this.devices.includes("webgpu") && (await hasWebgpu(this.devices.length === 1)) ? "webgpu" : "wasm";
     const runtime = this.priors.runtimes[buildFor(device)];
     const of = device === "webgpu" ? "WebGPU" : "WebAssembly";
     this.add(
@@ -37,18 +42,17 @@ export class Downloads {
     );
     const total = this.priors.entries.reduce((sum, { bytes }) => sum + bytes, runtime.bytes);
     const metered = (navigator as { connection?: { saveData?: boolean } }).connection?.saveData;
-    if (!this.kept || metered) {
-      const why = this.kept
-        ? "Your browser saves data"
-        : "This browser keeps nothing of this page (it does on https pages)";
-      say("offline", `${why}, so each is downloaded when a file needs it.`);
+    if (this.keeping !== "now" || metered) {
+      say("offline", `${this.keeping === "now" ? "Your browser saves data" : NOT_KEPT[this.keeping]}${WHEN_NEEDED}`);
       return;
     }
     say("offline", `${megabytes(total)} in all are being downloaded, so that this page works offline.`);
     try {
       await this.follow("runtime", (progress) => download(runtime.address, progress));
-      for (const entry of this.priors.entries) await this.load(entry);
-      await whenKept([runtime.address, ...this.priors.entries.flatMap(filesOf)]);
+      const loaded = [];
+      for (const entry of this.priors.entries) loaded.push(await this.load(entry));
+      const runs = await loaded[0].generator.start(); // a GPU may turn out to be of no use
+      await whenKept([this.priors.runtimes[buildFor(runs)].address, ...this.priors.entries.flatMap(filesOf)]);
       say("offline", `${megabytes(total)} in all are kept by your browser: this page works offline.`);
     } catch {
       say(
@@ -76,7 +80,7 @@ export class Downloads {
         row.progress.value = loaded / row.bytes;
         row.state.textContent = `${Math.min(100, Math.floor((100 * loaded) / row.bytes))} %`;
       });
-      row.state.textContent = this.kept ? "ready, kept offline" : "ready";
+      row.state.textContent = this.keeping === "now" ? "ready, kept offline" : "ready";
       return found;
     } catch (error) {
       row.state.textContent = "failed";

@@ -9,20 +9,19 @@ import first from "./examples/face-1.inv?inline";
 import second from "./examples/face-2.inv?inline";
 import third from "./examples/face-3.inv?inline";
 import type { Entry } from "./priors";
+import type { Given } from "./result";
 
-export interface Example {
+export interface Example extends Given {
   title: string;
-  name: string;
-  data: Uint8Array;
 }
 
 /** Those whose prior the page has. */
 export function examples(entries: Entry[]): Example[] {
   const known = new Set(entries.map(({ id }) => shortId(idBytes(id))));
-  const files = [first, second, third].map(fromBase64);
+  const files = [first, second, third].map((address) => fromBase64(address));
   const found = files.map((data, n) => {
     const kind = n === 2 ? ", progressive" : "";
-    return { title: `a face in ${data.length} bytes${kind}`, name: `face-${n + 1}.inv`, data };
+    return { title: `a face in ${data.length} bytes${kind}`, name: `face-${n + 1}.inv`, stem: `face-${n + 1}`, data };
   });
   return found.filter(({ data }) => known.has(readHeader(data).shortId));
 }

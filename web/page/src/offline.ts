@@ -1,22 +1,33 @@
 /** Keeping the page and what it downloads, so that it works without a network. */
 
+import { element } from "./dom";
 import type { Progress } from "./priors";
 
 const PATIENCE = 3000; // milliseconds that the page waits for its service worker to begin, and to write what it keeps
 
-/** Whether what is downloaded from now on is kept. */
-export async function startKeeping(): Promise<boolean> {
-  if (!("serviceWorker" in navigator)) return false; // not on pages without https, or in private windows
+/** Whether what is downloaded is kept: not at all here, not in this visit (a reload that goes past the service worker), or yes. */
+export type Keeping = "never" | "next time" | "now";
+
+export async function startKeeping(): Promise<Keeping> {
+  if (!("serviceWorker" in navigator)) return "never"; // on pages without https, or in private windows
+  const { serviceWorker } = navigator;
+  const known = Boolean(serviceWorker.controller);
+  const controlled = new Promise<void>((resolve) => {
+    const changed = () => {
+      resolve();
+      // a later build keeps other files than this page's; a page on which something was opened is left alone
+      if (known && element("main").dataset.state === "ready") location.reload();
+    };
+    serviceWorker.addEventListener("controllerchange", changed, { once: true });
+  });
   try {
-    const controlled = new Promise<void>((resolve) => {
-      navigator.serviceWorker.addEventListener("controllerchange", () => resolve(), { once: true });
-    });
-    await navigator.serviceWorker.register("sw.js");
+    const registration = await serviceWorker.register("sw.js");
     const late = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE));
-    if (!navigator.serviceWorker.controller) await Promise.race([controlled, late]);
-    return Boolean(navigator.serviceWorker.controller);
+    if (!serviceWorker.controller && registration.active?.state !== "activated") await Promise.race([controlled, late]);
+    if (serviceWorker.controller) return "now";
+    return registration.active ? "next time" : "never";
   } catch {
-    return false;
+    return serviceWorker.controller ? "now" : "never"; // without a network it is not registered anew
   }
 }
 

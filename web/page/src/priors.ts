@@ -1,6 +1,6 @@
 /** The priors and runtimes that the page was built with: which one a file needs, and how much of it has arrived. */
 
-import { type Build, type Device, idBytes, InvcompError, loadPrior } from "invcomp-decoder";
+import { type Build, type Device, idBytes, InvcompError, loadPrior, PRIOR_FILES } from "invcomp-decoder";
 import { type Prior, readContainer, readHeader, shortId } from "invcomp-decoder";
 
 /** An entry of `priors/index.json`. */
@@ -16,7 +16,7 @@ export interface Entry {
 
 /** The addresses of its files. */
 export function filesOf({ address }: Entry): string[] {
-  return ["prior.json", "tables.json", "generator.onnx"].map((name) => address + name);
+  return PRIOR_FILES.map((name) => address + name);
 }
 
 /** A file of `runtimes.json`. */
@@ -37,10 +37,16 @@ export class Priors {
     private readonly devices: readonly Device[],
   ) {}
 
+  /** Those that the page was built with. Throws `InvcompError` if they cannot be had. */
   static async ofPage(devices: readonly Device[]): Promise<Priors> {
     const names = ["priors/index.json", "runtimes.json"];
-    const [entries, runtimes] = await Promise.all(names.map(async (name) => (await fetch(name)).json()));
-    return new Priors(entries, runtimes, devices);
+    try {
+      const lists = names.map(async (name) => (await fetch(name, { cache: "no-cache" })).json());
+      const [entries, runtimes] = await Promise.all(lists);
+      return new Priors(entries, runtimes, devices);
+    } catch {
+      throw new InvcompError("the page's list of priors cannot be had; reload the page when there is a connection");
+    }
   }
 
   /** The prior that a file was written with. Throws `InvcompError` if the page does not have it. */

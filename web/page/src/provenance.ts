@@ -17,7 +17,7 @@ export async function withProvenance(png: Blob, prior: PriorInfo, used: number, 
     ["invcomp-prior", prior.id],
   ];
   if (some) texts.push(["invcomp-levels", `${used} of ${coded}`]);
-  const chunks = texts.map(([key, text]) => chunk("tEXt", `${key}\0${text}`));
+  const chunks = texts.map(([key, text]) => textChunk(key, text));
   chunks.push(chunk("iTXt", `XML:com.adobe.xmp\0\0\0\0\0${xmp(prior.id)}`));
   return new Blob([png.slice(0, HEADER), ...chunks, png.slice(HEADER)], { type: "image/png" });
 }
@@ -32,6 +32,12 @@ function xmp(priorId: string): string {
     ` Iptc4xmpExt:DigitalSourceType="${GENERATED}"/>` +
     '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
   );
+}
+
+/** Text is Latin-1 in `tEXt`, and UTF-8 in `iTXt`. */
+function textChunk(key: string, text: string): Uint8Array<ArrayBuffer> {
+  const plain = /^[\x20-\x7e]*$/.test(text);
+  return plain ? chunk("tEXt", `${key}\0${text}`) : chunk("iTXt", `${key}\0\0\0\0\0${text}`);
 }
 
 /** A chunk of a PNG file: length, kind, text, checksum. */

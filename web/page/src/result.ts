@@ -2,20 +2,26 @@
 
 import { type Device, FormatError, paint, type Prior, type PriorInfo, read, type Reading } from "invcomp-decoder";
 import { toBase64url } from "./base64";
-import { counted, create, draw, element, say } from "./dom";
+import { announce, bringIntoView, counted, create, draw, element, say, tell } from "./dom";
 import { withProvenance } from "./provenance";
 
 const MOST_SHOWN = 2048; // pixels, of the longer side: every level is kept
 const PAUSE = 350; // milliseconds between levels, so that one sees them arrive
 const DEVICES: Record<Device, string> = { webgpu: "the GPU (WebGPU)", wasm: "the CPU (WebAssembly)" };
 
-export interface File {
+/** A file that somebody gave. */
+export interface Given {
+  /** What the page calls it. */
   name: string;
+  /** What a picture of it is called when saved, without suffix. */
+  stem: string;
   data: Uint8Array;
+  /** Whether the address of the page holds it. */
+  linked?: boolean;
 }
 
 /** A file as far as it can be read; `note` says what is missing. */
-export function readAll({ name, data }: File, prior: Prior): { reading: Reading; note: string | null } {
+export function readAll({ name, data }: Given, prior: Prior): { reading: Reading; note: string | null } {
   try {
     return { reading: read(data, prior, { name }), note: null };
   } catch (error) {
@@ -27,24 +33,27 @@ export function readAll({ name, data }: File, prior: Prior): { reading: Reading;
       throw error;
     }
     const there = reading.content.parts?.length ?? 0;
-    const had = bitCount(reading.content.levels ?? 0);
-    return { reading, note: `${name} is truncated or damaged: ${there} of its ${had} levels are there.` };
+    return { reading, note: `${name} is truncated or damaged: ${there} of its ${reading.coded} levels are there.` };
   }
 }
 
-/** Show a file. `current` says whether it is still the one to be shown. */
-export async function showResult(file: File, prior: Prior, current: () => boolean): Promise<void> {
+let results = 0; // that were shown
+
+/** Show a file. `current` says, and is asked once it can be shown, whether it is still the one that is wanted. */
+export async function showResult(file: Given, prior: Prior, current: () => boolean): Promise<void> {
   const began = performance.now();
   const { reading, note } = readAll(file, prior);
   performance.measure("read", { start: began });
   const { content, size } = reading;
   const device = content.foreign ? null : await prior.generator.start();
+  if (!current()) return;
   const shown = Math.max(size.width, size.height) > MOST_SHOWN ? MOST_SHOWN : undefined;
   const started = performance.now();
   const picture = await paint(reading, prior, { name: file.name, size: shown });
   const seconds = performance.measure("paint", { start: started }).duration / 1000;
   if (!current()) return;
 
+  const mine = ++results;
   say("result-title", file.name);
   say("note", note);
   element("levels").replaceChildren();
@@ -53,17 +62,31 @@ export async function showResult(file: File, prior: Prior, current: () => boolea
   element("facts").replaceChildren(...facts(file, prior, reading, device, seconds));
   const smaller = shown ? `, shown at ${picture.width} × ${picture.height}` : "";
   say("caption", `${size.width} × ${size.height} pixels${smaller}`);
-  element<HTMLAnchorElement>("save").download = `${file.name.replace(/\.inv$/i, "")}.png`;
   element("link").onclick = () => copyLink(file.data);
+  if (!file.linked && location.hash) history.replaceState(null, "", location.pathname + location.search);
+  tell(null);
   element("result").hidden = false;
-  await show(picture, content.foreign ? null : prior.info, 0, 0);
-  if (!content.foreign) await arrive(reading, prior, picture, { name: file.name, size: shown }, current);
+  bringIntoView("result");
+  announce(`${file.name} is shown, ${size.width} × ${size.height} pixels.`);
+  const saved = { name: `${file.stem}.png`, maker: content.foreign ? null : prior.info, coded: reading.coded };
+  await show(picture, saved, 0);
+  const options = { name: file.name, size: shown };
+  if (!content.foreign) await arrive(reading, prior, picture, options, saved, () => mine === results);
 }
 
 let turn = 0; // of pictures on the large canvas
 
+/** What is said of pictures of a file that are saved. */
+interface Saved {
+  name: string;
+  /** Null if no prior made it. */
+  maker: PriorInfo | null;
+  /** Levels of the whole file. */
+  coded: number;
+}
+
 /** Put a picture on the large canvas, and behind the button that saves it; see `withProvenance`. */
-async function show(picture: ImageData, maker: PriorInfo | null, used: number, coded: number): Promise<void> {
+async function show(picture: ImageData, { name, maker, coded }: Saved, used: number): Promise<void> {
   const mine = ++turn;
   const canvas = element<HTMLCanvasElement>("picture");
   const save = element<HTMLAnchorElement>("save");
@@ -73,6 +96,7 @@ async function show(picture: ImageData, maker: PriorInfo | null, used: number, c
   if (!marked || mine !== turn) return;
   URL.revokeObjectURL(save.href);
   save.href = URL.createObjectURL(marked);
+  save.download = name;
 }
 
 /** Show the picture with one level, two, …, until another file is shown. */
@@ -81,9 +105,9 @@ async function arrive(
   prior: Prior,
   whole: ImageData,
   options: { name: string; size: number | undefined },
-  current: () => boolean,
+  saved: Saved,
+  shown: () => boolean,
 ): Promise<void> {
-  const had = reading.content.levels === null ? reading.levels.length : bitCount(reading.content.levels);
   const coded = reading.levels.flatMap((level, n) => (level.coded ? [n] : []));
   const exact = reading.content.parts !== null;
   say(
@@ -94,15 +118,16 @@ async function arrive(
   );
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   for (const [count, level] of coded.entries()) {
+    if (!shown()) return;
     const last = count === coded.length - 1;
     const earliest = performance.now() + (calm || !count ? 0 : PAUSE);
     const picture = last ? whole : await paint(reading, prior, { ...options, levels: level + 1 });
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, earliest - performance.now())));
-    if (!current()) return;
+    if (!shown()) return;
     const took = exact
       ? `${reading.content.cutPoints[count]} bytes`
       : `+ ${(reading.levels[level].bits / 8).toFixed(1)} bytes`;
-    await addLevel(picture, counted(count + 1, "level"), took, () => show(picture, prior.info, count + 1, had));
+    await addLevel(picture, counted(count + 1, "level"), took, () => show(picture, saved, count + 1));
   }
 }
 
@@ -119,7 +144,7 @@ async function addLevel(picture: ImageData, title: string, took: string, show: (
   await choose();
 }
 
-function facts({ data }: File, prior: Prior, reading: Reading, device: Device | null, seconds: number): HTMLElement[] {
+function facts({ data }: Given, prior: Prior, reading: Reading, device: Device | null, seconds: number): HTMLElement[] {
   const { content, size } = reading;
   const bits = (8 * data.length) / (size.width * size.height);
   const rows: [string, string][] = [
@@ -160,8 +185,4 @@ async function copyLink(data: Uint8Array): Promise<void> {
     button.textContent = "The link is in the address bar";
   }
   setTimeout(() => (button.textContent = "Copy link"), 2500);
-}
-
-function bitCount(value: number): number {
-  return value.toString(2).replaceAll("0", "").length;
 }

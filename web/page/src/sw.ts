@@ -13,10 +13,19 @@ const LARGE = `${PREFIX}large`; // names of these files change with what is in t
 
 const absolute = (address: string) => new URL(address, self.registration.scope).href;
 const large = new Set(FILES.large.map(absolute));
+const shell = new Set(FILES.shell.map(absolute));
+const page = absolute("./");
+/** Addresses that change with what is behind them. */
+const lasting = new Set([...large, ...FILES.shell.filter((name) => name.startsWith("assets/")).map(absolute)]);
 
 self.addEventListener("install", (event) => {
   const requests = FILES.shell.map((address) => new Request(address, { cache: "reload" }));
-  event.waitUntil(caches.open(SHELL).then((cache) => cache.addAll(requests)));
+  event.waitUntil(
+    caches
+      .open(SHELL)
+      .then((cache) => cache.addAll(requests))
+      .then(() => self.skipWaiting()),
+  );
 });
 
 self.addEventListener("activate", (event) => {
@@ -25,8 +34,9 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
-  event.respondWith(answer(event));
+  const wanted = request.mode === "navigate" ? pageAt(request.url) : request.url;
+  if (request.method !== "GET" || !(shell.has(wanted) || large.has(wanted))) return; // not of this page
+  event.respondWith(lasting.has(wanted) ? answer(event, wanted) : fromNetwork(request, wanted));
 });
 
 async function dropOld(): Promise<void> {
@@ -38,17 +48,33 @@ async function dropOld(): Promise<void> {
   await Promise.all(gone.map((request) => cache.delete(request)));
 }
 
-async function answer(event: FetchEvent): Promise<Response> {
-  const { request } = event;
-  const wanted = request.mode === "navigate" ? absolute("./") : request.url;
+/** The page's own address if that is what is navigated to, whatever is asked of it. */
+function pageAt(address: string): string {
+  const plain = address.replace(/[?#].*$/, "");
+  return plain === absolute("./index.html") ? page : plain;
+}
+
+/** What may have changed since: a later build of the page, or another site in its place. Without a network what is kept. */
+async function fromNetwork(request: Request, wanted: string): Promise<Response> {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    const kept = await (await caches.open(SHELL)).match(wanted);
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+/** What is kept; else what the network has, and large files are kept from then on. */
+async function answer(event: FetchEvent, wanted: string): Promise<Response> {
   for (const name of [SHELL, LARGE]) {
     const kept = await (await caches.open(name)).match(wanted);
     if (kept) return kept;
   }
-  const response = await fetch(request);
-  if (response.status === 200 && large.has(request.url)) {
+  const response = await fetch(event.request);
+  if (response.status === 200 && large.has(wanted)) {
     const copy = response.clone();
-    const kept = caches.open(LARGE).then((cache) => cache.put(request.url, copy));
+    const kept = caches.open(LARGE).then((cache) => cache.put(wanted, copy));
     event.waitUntil(kept.catch(() => {})); // no room, or broken off: it is fetched again
   }
   return response;

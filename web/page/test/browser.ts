@@ -1,6 +1,6 @@
 /** A headless Chromium and a server of the built page, for tests. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -9,6 +9,7 @@ export const DIST = join(import.meta.dirname, "..", "..", "dist");
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
+  ".mjs": "text/javascript",
   ".css": "text/css",
   ".json": "application/json",
   ".wasm": "application/wasm",
@@ -42,16 +43,19 @@ export class PageServer {
   private server: Server | null = null;
   private port = 0;
 
-  /** `isolated`: with the headers that allow threads. */
-  constructor(private readonly isolated = false) {}
+  /** `folder` is what it serves; `isolated`: with the headers that allow threads. */
+  constructor(
+    public folder = DIST,
+    private readonly isolated = false,
+  ) {}
 
   async start(): Promise<string> {
     this.server = createServer((request, response) => {
       const path = decodeURIComponent(new URL(request.url!, "http://x").pathname);
       this.asked.push(path);
       const within = path.startsWith("/some/folder/") ? path.slice("/some/folder/".length) || "index.html" : "?";
-      const file = join(DIST, normalize(within));
-      if (!existsSync(file)) return response.writeHead(404).end();
+      const file = join(this.folder, normalize(within));
+      if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return response.writeHead(404).end();
       const type = TYPES[extname(file)] ?? "application/octet-stream";
       const data = readFileSync(file);
       const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { PRIOR_FILES } from "../../decoder/src/prior";
 import { goldenFile } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, settled } from "./browser";
 
@@ -27,7 +28,7 @@ test("sizes of what is downloaded", () => {
   };
   for (const name of assets.filter((name) => name.endsWith(".wasm"))) figures[name.slice(7)] = size(name);
   for (const { name, address } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
-    figures[name] = size(...["prior.json", "tables.json", "generator.onnx"].map((file) => address + file));
+    figures[name] = size(...PRIOR_FILES.map((file) => address + file));
   }
   console.table(figures);
 });

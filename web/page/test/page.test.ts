@@ -1,16 +1,21 @@
 /** The built page in headless Chromium. */
 
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, devices, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { checksum } from "../../decoder/src/checksums";
 import { GOLDEN, goldenFile, largestDifference, png, SHIPPED } from "../../decoder/test/helpers";
-import { choose, chromiumPath, launch, open, PageServer, pixels, settled, SOFTWARE_GPU } from "./browser";
+import { choose, chromiumPath, DIST, launch, open, PageServer, pixels, settled, SOFTWARE_GPU } from "./browser";
 
 const SCREENSHOTS = join(import.meta.dirname, "..", "..", "build", "screenshots");
 const none = chromiumPath() === null;
 if (none) console.warn("the page is not tested: there is no Chromium; install it, or name it in CHROMIUM");
+
+const NO_ADAPTER = "this Chromium has no WebGPU, not even in software";
+const hasAdapter = (page: Page): Promise<boolean> =>
+  page.evaluate(async () => Boolean(await (navigator as any).gpu?.requestAdapter()));
 
 describe.skipIf(none)("the page", () => {
   const server = new PageServer();
@@ -22,6 +27,7 @@ describe.skipIf(none)("the page", () => {
   let address: string;
 
   beforeAll(async () => {
+    rmSync(SCREENSHOTS, { recursive: true, force: true });
     mkdirSync(SCREENSHOTS, { recursive: true });
     address = await server.start();
     browser = await launch();
@@ -67,7 +73,6 @@ describe.skipIf(none)("the page", () => {
         expect(error).toBe(
           `${stem}.inv holds a JPEG XL picture, which this browser cannot decode; use invcomp decompress`,
         );
-        complaints.length = 0;
         return;
       }
       expect(error).toBeNull();
@@ -137,15 +142,21 @@ describe.skipIf(none)("the page", () => {
     expect(await page.locator("#caption").innerText()).toBe("10000 × 10000 pixels, shown at 2048 × 2048");
   });
 
-  test("takes a file that is dropped", async () => {
+  test.each([
+    [["dropped.inv"], "dropped.inv"],
+    [["dropped.inv", "b.inv", "c.inv"], "dropped.inv (the first of 3 files)"],
+  ])("takes what is dropped, %j", async (names, title) => {
     const bytes = Array.from(goldenFile("v1-829ec035-q36-1"));
-    await page.evaluate((values) => {
-      const transfer = new DataTransfer();
-      transfer.items.add(new File([Uint8Array.from(values)], "dropped.inv"));
-      document.querySelector("h1")!.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: transfer }));
-    }, bytes);
+    await page.evaluate(
+      ([values, names]) => {
+        const transfer = new DataTransfer();
+        for (const name of names) transfer.items.add(new File([Uint8Array.from(values)], name));
+        document.querySelector("h1")!.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: transfer }));
+      },
+      [bytes, names] as const,
+    );
     expect(await settled(page)).toBeNull();
-    expect(await page.locator("#result-title").innerText()).toBe("dropped.inv");
+    expect(await page.locator("#result-title").innerText()).toBe(title);
     expect(largestDifference(await pixels(page), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
   });
 
@@ -155,6 +166,13 @@ describe.skipIf(none)("the page", () => {
     ["in lines", base64.replace(/.{60}/g, "$&\r\n") + "\n"],
     ["a data: URL", `data:application/octet-stream;base64,${base64}`],
     ["for addresses, without padding", Buffer.from(base64, "base64").toString("base64url")],
+    [
+      "the page's own link",
+      `https://example.org/invcomp/?device=wasm#${Buffer.from(base64, "base64").toString("base64url")}`,
+    ],
+    ["escaped", encodeURIComponent(base64.replace(/.{60}/g, "$&\r\n"))],
+    ["with spaces of no width", `\ufeff${base64.replace(/.{20}/g, "$&\u200b")}`],
+    ["quoted", base64.replace(/.{60}/g, "$&\n").replace(/^/gm, "> > ")],
   ])("takes base64, %s", async (_, text) => {
     await page.fill("#text", text);
     await page.click("#paste button");
@@ -169,6 +187,20 @@ describe.skipIf(none)("the page", () => {
       document.body.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData: data }));
     }, base64);
     expect(await settled(page)).toBeNull();
+    expect(largestDifference(await pixels(page), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+    expect(download.suggestedFilename()).toBe("picture.png");
+  });
+
+  test("says that it fetches no address that is dropped", async () => {
+    await page.evaluate(() => {
+      const transfer = new DataTransfer();
+      transfer.setData("text", "https://example.org/face.inv");
+      document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: transfer }));
+    });
+    expect(await settled(page)).toBe(
+      "what was dropped is an address, and this page fetches none; save what is there, and open that file",
+    );
   });
 
   test("takes a file in the address", async () => {
@@ -176,10 +208,25 @@ describe.skipIf(none)("the page", () => {
     await open(other, `${address}#${Buffer.from(base64, "base64").toString("base64url")}`);
     expect(await settled(other)).toBeNull();
     expect(largestDifference(await pixels(other), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
+    expect(await choose(other, "x.inv", goldenFile("v1-829ec035-q0-0"))).toBeNull();
+    expect(new URL(other.url()).hash).toBe("");
     await other.close();
   });
 
-  describe("refuses with one sentence", () => {
+  describe("refuses with one sentence, and keeps the picture before", () => {
+    let former: Awaited<ReturnType<typeof pixels>>;
+    beforeAll(async () => {
+      expect(await choose(page, "good.inv", goldenFile("v1-829ec035-progressive"))).toBeNull();
+      former = await pixels(page);
+    });
+
+    afterEach(async () => {
+      expect(await page.locator("#result").isVisible()).toBe(true);
+      expect(await page.locator("#result-title").innerText()).toBe("good.inv");
+      expect(await page.locator("#levels button").count()).toBe(5);
+      expect(largestDifference(await pixels(page), former)).toBe(0);
+    });
+
     const face = goldenFile("v1-829ec035-q0-0");
     const damaged = face.slice();
     damaged[20] ^= 1;
@@ -202,7 +249,6 @@ describe.skipIf(none)("the page", () => {
       ],
     ])("%s", async (_, data, sentence) => {
       expect(await choose(page, "x.inv", data)).toMatch(sentence);
-      expect(await page.locator("#result").isVisible()).toBe(false);
     });
 
     test.each([
@@ -214,6 +260,36 @@ describe.skipIf(none)("the page", () => {
       await page.click("#paste button");
       expect(await settled(page)).toBe(sentence);
     });
+  });
+
+  test("shows files that are given before it is ready", async () => {
+    const other = await (await browser.newContext({ serviceWorkers: "block", reducedMotion: "reduce" })).newPage();
+    let go = () => {};
+    const held = new Promise<void>((resolve) => (go = resolve));
+    await other.route("**/priors/index.json", async (route) => {
+      await held;
+      await route.continue();
+    });
+    const own = new PageServer();
+    await other.goto(await own.start());
+    const shown = choose(other, "early.inv", goldenFile("v1-829ec035-q36-1"));
+    await other.waitForSelector("#main[data-state=busy]");
+    go();
+    expect(await shown).toBeNull();
+    expect(await other.locator("#result-title").innerText()).toBe("early.inv");
+    await other.context().close();
+    await own.stop();
+  });
+
+  test("does not wait for what a hard reload goes past, and says so", async () => {
+    const other = await context.newPage();
+    await open(other, address);
+    const session = await context.newCDPSession(other);
+    await session.send("Page.reload", { ignoreCache: true });
+    await other.getByText("This visit went past what your browser keeps of this page").waitFor({ timeout: 2500 });
+    await other.reload();
+    await other.getByText("this page works offline.").waitFor();
+    await other.close();
   });
 
   test("works after the server is gone", async () => {
@@ -246,6 +322,10 @@ describe.skipIf(none)("the page", () => {
       await view.screenshot({ path: join(SCREENSHOTS, `${name}-first.png`), fullPage: true });
       await view.getByRole("button", { name: "progressive" }).click();
       expect(await settled(view)).toBeNull();
+      const top = await view.evaluate(() => document.querySelector("#result")!.getBoundingClientRect().top);
+      expect(top).toBeGreaterThanOrEqual(-1);
+      expect(top).toBeLessThan(options.viewport.height);
+      expect(await view.locator("#announcement").innerText()).toBe("face-3.inv is shown, 128 × 128 pixels.");
       expect(await view.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
       await view.getByText("this page works offline.").waitFor({ timeout: 60_000 });
       await view.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
@@ -274,7 +354,7 @@ describe.skipIf(none)("elsewhere", () => {
   });
 
   test("a page that may use threads decodes too", async () => {
-    const server = new PageServer(true);
+    const server = new PageServer(DIST, true);
     const browser = await launch();
     try {
       const page = await browser.newPage({ reducedMotion: "reduce" });
@@ -311,17 +391,122 @@ describe.skipIf(none)("elsewhere", () => {
   });
 });
 
+describe.skipIf(none)("where its service worker runs", () => {
+  const folder = mkdtempSync(join(tmpdir(), "invcomp-page-"));
+  const server = new PageServer();
+  let browser: Browser;
+  let page: Page;
+
+  /** A folder with a copy of the page, under another title. */
+  function build(title: string, version: string): string {
+    const copy = join(folder, version);
+    cpSync(DIST, copy, { recursive: true });
+    const edit = (name: string, pattern: RegExp, text: string) =>
+      writeFileSync(join(copy, name), readFileSync(join(copy, name), "utf-8").replace(pattern, text));
+    edit("index.html", /<title>.*<\/title>/, `<title>${title}</title>`);
+    edit("sw.js", /(version['"]?:\s*['"])\w+/, `$1${version}`);
+    return copy;
+  }
+
+  const kept = (): Promise<string[]> => page.evaluate(() => caches.keys());
+  const versions = async () => (await kept()).flatMap((name) => / page (.*)/.exec(name)?.[1] ?? []);
+
+  beforeAll(async () => {
+    browser = await launch();
+    page = await browser.newPage({ reducedMotion: "reduce" });
+    server.folder = build("the first build", "one");
+    await open(page, await server.start());
+    await page.getByText("this page works offline.").waitFor({ timeout: 60_000 });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("a reload gets a later build, also when there is no network from then on", async () => {
+    expect([await page.title(), await versions()]).toEqual(["the first build", ["one"]]);
+    server.folder = build("the second build", "two");
+    await page.reload();
+    expect(await page.title()).toBe("the second build");
+    await expect.poll(versions, { timeout: 20_000 }).toEqual(["two"]);
+    await page.getByText("this page works offline.").waitFor({ timeout: 60_000 });
+    await server.stop();
+    await page.reload();
+    expect(await page.title()).toBe("the second build");
+    expect(await choose(page, "x.inv", goldenFile("v1-829ec035-q36-1"))).toBeNull();
+    await server.start();
+  });
+
+  test("other pages in its folder, and another site in its place, are not hidden by it", async () => {
+    const site = join(folder, "another");
+    mkdirSync(site);
+    writeFileSync(join(site, "index.html"), "<title>another site</title>");
+    writeFileSync(join(site, "other.html"), "<title>another page</title>");
+    server.folder = site;
+    const address = new URL("./", page.url()).href;
+    for (const [name, title] of [
+      ["other.html", "another page"],
+      ["", "another site"],
+      ["?device=wasm", "another site"],
+    ]) {
+      await page.goto(address + name);
+      expect(await page.title()).toBe(title);
+    }
+  });
+});
+
 describe.skipIf(none)("with WebGPU", () => {
-  test.each(["with JSPI", "without JSPI"])("%s, the GPU paints within 2 of Python's pixels", async (kind) => {
+  test.for(["with JSPI", "without JSPI"])("%s, several decodes at once all arrive", async (kind, { skip }) => {
+    const web = join(import.meta.dirname, "..", "..");
+    const server = new PageServer(web);
+    const browser = await launch(SOFTWARE_GPU);
+    try {
+      const page = await browser.newPage();
+      if (kind === "without JSPI") await page.addInitScript("delete WebAssembly.Suspending");
+      const bundle = (name: string) => `./node_modules/onnxruntime-web/dist/ort.${name}.bundle.min.mjs`;
+      const imports = {
+        "onnxruntime-web/jspi": bundle("jspi"),
+        "onnxruntime-web/webgpu": bundle("webgpu"),
+        "invcomp-decoder": "./decoder/dist/index.js",
+      };
+      const html =
+        `<script type="importmap">${JSON.stringify({ imports })}</script>` +
+        '<script type="module">import * as decoder from "invcomp-decoder"; window.decoder = decoder</script>';
+      await page.route("**/decodes.html", (route) => route.fulfill({ contentType: "text/html", body: html }));
+      await page.goto(`${await server.start()}decodes.html`);
+      if (!(await hasAdapter(page))) skip(NO_ADAPTER);
+      const names = ["23x10", "64x64", "1x9"];
+      const pictures = await page.evaluate(async (names) => {
+        const { decode, loadPrior } = (window as any).decoder as typeof import("invcomp-decoder");
+        const prior = await loadPrior("build/golden/free", { devices: ["webgpu"] });
+        const files = names.map(async (name) => (await fetch(`build/golden/free/${name}.inv`)).arrayBuffer());
+        const decoded = (await Promise.all(files)).map((file) => decode(file, prior));
+        return (await Promise.all(decoded)).map(({ width, height, data }) => ({
+          width,
+          height,
+          data: Array.from(data),
+        }));
+      }, names);
+      for (const [n, name] of names.entries()) {
+        const expected = png(web, "build", "golden", "free", `${name}.png`);
+        expect(largestDifference(pictures[n], expected)).toBeLessThanOrEqual(2);
+      }
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+
+  test.for(["with JSPI", "without JSPI"])("%s, the GPU paints within 2 of Python's pixels", async (kind, { skip }) => {
     const server = new PageServer();
     const browser = await launch(SOFTWARE_GPU);
     try {
       const page = await browser.newPage({ reducedMotion: "reduce" });
       if (kind === "without JSPI") await page.addInitScript("delete WebAssembly.Suspending");
       await open(page, `${await server.start()}?device=webgpu`);
-      if (!(await page.evaluate(async () => Boolean(await (navigator as any).gpu?.requestAdapter())))) {
-        return console.warn("WebGPU is not tested: this Chromium has none, not even in software");
-      }
+      if (!(await hasAdapter(page))) skip(NO_ADAPTER);
       const stem = "v1-067fd180-levels";
       expect(await choose(page, `${stem}.inv`, goldenFile(stem))).toBeNull();
       expect(await page.locator("#facts").innerText()).toContain("the GPU (WebGPU)");
