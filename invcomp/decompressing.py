@@ -12,8 +12,7 @@ from invcomp import container, provenance
 from invcomp.alignment import paste, place
 from invcomp.carriers.qr import read_code, reader
 from invcomp.decoding import Decoding, check_shown, prior_of
-from invcomp.errors import InvcompError, MissingPackageError
-from invcomp.jobs import Job, Targets, entry_of, read_input, write_output
+from invcomp.jobs import Job, Targets, one_by_one, read_input, write_output
 from invcomp.label import TOO_SMALL, mark, mark_face
 from invcomp.pictures import Picture, encode_image
 from invcomp.placement import Square
@@ -78,11 +77,7 @@ def decompress_files(
 ) -> list[Entry]:
     """Every file → its picture; gives their entries. One that fails keeps no other from being done."""
     decoders = Decoders(options)
-    entries = []
-    for number, job in enumerate(jobs):
-        entries.append(guarded(job, lambda job=job: decompress_file(job, decoders, targets, say)))  # type: ignore[misc]
-        done(number + 1)
-    return entries
+    return one_by_one(jobs, lambda job: decompress_file(job, decoders, targets, say), done)
 
 
 def decompress_file(job: Job, decoders: Decoders, targets: Targets, say: Say) -> Entry:
@@ -125,10 +120,7 @@ def decompress_onto(
         faces.append((decoded, square))
         return decoded.facts | measured(data, decoded.image, time.perf_counter() - began)
 
-    entries = []
-    for number, job in enumerate(jobs):
-        entries.append(guarded(job, lambda job=job: decompress_face(job)))  # type: ignore[misc]
-        done(number + 1)
+    entries = one_by_one(jobs, decompress_face, done)
     if faces:
         pasted = paste(background.image, [(decoded.image, square) for decoded, square in faces])
         made = [(decoded, square) for decoded, square in faces if decoded.made_by]
@@ -141,16 +133,6 @@ def decompress_onto(
             say(f"invcomp: {onto}: {which} too small for a mark; the metadata names the prior")
         write_output(jobs[0], encode_image(pasted, jobs[0].target))
     return entries
-
-
-def guarded(job: Job, work: Callable[[], Entry]) -> Entry:
-    """The entry of a job whose work may fail. Raises `MissingPackageError`, which other files would meet too."""
-    try:
-        return entry_of(job) | work()
-    except MissingPackageError:
-        raise
-    except (InvcompError, OSError) as error:
-        return entry_of(job) | {"error": str(error)}
 
 
 def read_file(job: Job, options: Options) -> bytes:

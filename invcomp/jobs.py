@@ -3,12 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from invcomp.errors import InvcompError, OutputError, UsageError
+from invcomp.errors import InvcompError, MissingPackageError, OutputError, UsageError
 from invcomp.placement import Placement
 from invcomp.writing import clear_leftovers, make_folder, unwritable, write_whole
 
@@ -70,6 +70,26 @@ def entry_of(job: Job) -> dict[str, Any]:
 def about(job: Job, error: InvcompError) -> str:
     """The sentence of an error, which names the job's input or output."""
     return str(error) if job.name in str(error) or job.target_name in str(error) else f"{job.name}: {error}"
+
+
+def one_by_one(
+    jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], done: Callable[[float], None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """What is said of every output: what `work` gives, or its `error`, which keeps no other job from being done.
+
+    `done` is told how many are. Raises `MissingPackageError`, which other jobs would meet too.
+    """
+    entries = []
+    for number, job in enumerate(jobs, start=1):
+        try:
+            found = work(job)
+        except MissingPackageError:
+            raise
+        except (InvcompError, OSError) as error:
+            found = {"error": str(error)}
+        entries.append(entry_of(job) | found)
+        done(number)
+    return entries
 
 
 def plan(inputs: Sequence[str], output: str | None, suffix: str, accepted: Collection[str]) -> list[Job]:

@@ -143,10 +143,15 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def guarded(force: bool, skip: bool, streamed: bool) -> "Targets":
-    """The outputs of a call, with what becomes of those that exist. Raises `UsageError`."""
+def guarded(force: bool, skip: bool, streamed: bool, as_json: bool, what: str) -> "Targets":
+    """The outputs of a call, with what becomes of those that exist. Raises `UsageError`.
+
+    `streamed`: `what` is made goes to standard output.
+    """
     from invcomp.jobs import Targets
 
+    if as_json and streamed:
+        raise UsageError(f"--json and the {what} cannot both go to standard output: give -o")
     if skip and streamed:
         raise UsageError("--skip-existing has no meaning with standard output: give -o")
     return Targets(force, skip)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invcomp.errors import InvcompError, MissingPackageError, OutputError, UsageError
-from invcomp.terminal import AsJson, Force, Inputs, Output, SkipExisting, finish, plain_errors, say
+from invcomp.errors import InvcompError, OutputError, UsageError
+from invcomp.terminal import AsJson, Force, Inputs, Output, SkipExisting, finish, guarded, in_order, plain_errors, say
 
 if TYPE_CHECKING:
     from invcomp.jobs import Job
@@ -35,7 +35,7 @@ def qr(
     as_json: AsJson = False,
 ) -> None:
     """Files → QR codes: face.inv → face.qr.png (or what the suffix of -o says: .svg, .pdf)."""
-    from invcomp.jobs import Targets, about, entry_of, plan, write_output
+    from invcomp.jobs import Job, one_by_one, plan, write_output
 
     with plain_errors():
         from invcomp.carriers.qr import LEVELS, kind_of, write_code
@@ -44,27 +44,20 @@ def qr(
             raise UsageError(f"--error takes {', '.join(LEVELS[:-1])} or {LEVELS[-1]}, not {error!r}")
         jobs = plan(inputs, output, ".qr.png", INV)
         streamed = jobs[0].target is None
-        if streamed and (as_json or skip_existing):
-            raise UsageError("--json and --skip-existing have no meaning with standard output: give -o")
-        kinds = [kind_of(job.target) for job in jobs]
-        targets = Targets(force, skip_existing)
+        targets = guarded(force, skip_existing, streamed, as_json, "picture")
+        for job in jobs:
+            kind_of(job.target)  # a wrong one is said before anything is drawn
         there = targets.there(jobs)
-        entries = []
-        for number, job in enumerate(jobs):
-            entry: dict[str, Any] = there.get(number) or entry_of(job)
-            entries.append(entry)
-            if number in there:
-                continue
-            try:
-                targets.check(job.target)
-                data = read_whole_file(job)
-                code = write_code(data, job.name, kinds[number], error.upper(), text, max_version, scale, border)
-                write_output(job, code.image)
-                entry |= {"bytes": len(data), "version": code.version, "modules": code.modules, "level": code.level}
-            except MissingPackageError:
-                raise
-            except InvcompError as failure:
-                entry["error"] = about(job, failure)
+
+        def draw(job: Job) -> dict[str, Any]:
+            targets.check(job.target)
+            data = read_whole_file(job)
+            kind = kind_of(job.target)
+            code = write_code(data, job.name, kind, error.upper(), text, max_version, scale, border)
+            write_output(job, code.image)
+            return {"bytes": len(data), "version": code.version, "modules": code.modules, "level": code.level}
+
+        entries = in_order(there, one_by_one([job for n, job in enumerate(jobs) if n not in there], draw))
         finish(entries, as_json, streamed, ["input", "output", "bytes", "version", "modules", "level"])
 
 
@@ -121,7 +114,7 @@ def join(
     as_json: AsJson = False,
 ) -> None:
     """Packets → the file, in whatever order they came: DIR → face.inv."""
-    from invcomp.jobs import STREAM, Job, Targets, plan, write_output
+    from invcomp.jobs import STREAM, Job, plan, write_output
 
     with plain_errors():
         from invcomp.carriers import joining, packets
@@ -129,9 +122,7 @@ def join(
         if output.endswith(("/", os.sep)):
             raise UsageError(f"{output} is a folder, and one file is made: give its name")
         job = Job(None, None if output == STREAM else Path(output))
-        if job.target is None and as_json:
-            raise UsageError("--json and the file cannot both go to standard output: give -o")
-        Targets(force).check(job.target)
+        guarded(force, False, job.target is None, as_json, "file").check(job.target)
         faults: list[str] = []
 
         def fault(sentence: str) -> None:

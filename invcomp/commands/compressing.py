@@ -149,9 +149,7 @@ def compress(
             raise UsageError(f"--align takes {' or '.join(ALIGNMENTS)}, not {align!r}")
         jobs = plan(inputs, output, ".inv", extensions())
         streamed = jobs[0].target is None
-        if streamed and as_json:
-            raise UsageError("--json and the file cannot both go to standard output: give -o")
-        targets = guarded(force, skip_existing, streamed)
+        targets = guarded(force, skip_existing, streamed, as_json, "file")
         if report is not None:
             from invcomp.lab.picture_output import check_report
 

@@ -70,11 +70,9 @@ def decompress(
         suffix, accepted = (".decoded.png", extensions()) if from_qr else (".png", {".inv"})
         jobs = (plan_one if onto else plan)(inputs, output, suffix, accepted)
         streamed = jobs[0].target is None
-        if streamed and as_json:
-            raise UsageError("--json and the picture cannot both go to standard output: give -o")
         if native and onto:
             raise UsageError("--native has no meaning with --onto: the picture is as large as what it is put into")
-        targets = guarded(force, skip_existing, streamed)
+        targets = guarded(force, skip_existing, streamed, as_json, "picture")
         there = targets.there(jobs[:1] if onto else jobs)
         if onto and there:
             there = dict(enumerate(entry_of(job) | SKIPPED for job in jobs))
