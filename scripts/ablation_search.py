@@ -17,16 +17,16 @@ from invcomp.inversion.relaxations import RELAXATIONS
 from invcomp.inversion.schedules import Schedule
 from invcomp.lab.ablate import Cell
 
-STARTS = ("encoder", "best-of-8", "mean")
+STARTS = "encoder,best-of-8,mean"
 QUALITIES = (24.0, 48.0)
 FIGURES = ("psnr", "lpips_squeeze")
 
 
-def study(prior: str, steps: tuple[int, ...]) -> list[Cell]:
+def study(prior: str, steps: tuple[int, ...], starts: tuple[str, ...]) -> list[Cell]:
     """The cells, the reference first."""
     first = Schedule.relaxation
     relaxations = (first, *(name for name in RELAXATIONS if name != first))
-    return [Cell("prior", *values, prior) for values in product(relaxations, steps, STARTS)]
+    return [Cell("prior", *values, prior) for values in product(relaxations, steps, starts)]
 
 
 def main() -> None:
@@ -35,11 +35,14 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("ablation-search"))
     parser.add_argument("--prior", default="faces-64")
     parser.add_argument("--steps", type=lambda text: parse_whole_numbers(text, "--steps"), default=(500, 100))
+    parser.add_argument("--starts", default=STARTS, help="with commas")
     parser.add_argument("--most", type=int, default=6, help="pictures")
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of docs/ablation.md")
     args = parser.parse_args()
 
-    write_study(args, study(args.prior, args.steps), QUALITIES, "ablation-search", FIGURES)
+    write_study(
+        args, study(args.prior, args.steps, tuple(args.starts.split(","))), QUALITIES, "ablation-search", FIGURES
+    )
 
 
 if __name__ == "__main__":
