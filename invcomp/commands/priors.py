@@ -76,8 +76,8 @@ def sample(
     psi: Annotated[
         str | None,
         typer.Option(
-            help="Truncation, LOW:HIGH, for an imported prior: 0 is the mean face, 1 everybody.",
-            show_default="0.7:1.0",
+            help="Truncation, LOW:HIGH, if the prior knows how levels hang together: 0 is the mean face, 1 everybody.",
+            show_default="0.8:1.0, for an imported prior 0.7:1.0",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the pictures that are in the folder.")] = False,
@@ -169,12 +169,14 @@ def export_decoder(
     ] = None,
     force: Force = False,
 ) -> None:
-    """A prior's decoder for ONNX Runtime: generator.onnx, tables.json and prior.json, for decoding without torch."""
+    """A prior's decoder for ONNX Runtime, for decoding without torch: generator.onnx, tables.json, prior.json, and
+    factors.safetensors if it has that."""
     from invcomp.jobs import Targets
 
     with plain_errors():
         from invcomp.exporting import add_graph, export
-        from invcomp.priors.info import CARD
+        from invcomp.priors.factors import FACTORS
+        from invcomp.priors.info import CARD, read_info
         from invcomp.priors.reading import GENERATOR, GRAPH, TABLES
         from invcomp.priors.registry import find_prior
 
@@ -184,12 +186,13 @@ def export_decoder(
             raise UsageError(f"{output} is a file; give a folder")
         if output and (output / GENERATOR).exists():
             raise UsageError(f"{output} is a prior: leave out -o for a graph beside it, or give another folder")
-        for name in (GRAPH, TABLES, CARD) if output else (GRAPH,):
+        carried = (FACTORS,) if FACTORS in read_info(folder).files else ()
+        names = (GRAPH, TABLES, *carried, CARD) if output else (GRAPH,)
+        for name in names:
             targets.check(place / name)
         if output:
             export(folder, output)
         else:
             add_graph(folder)
-    names = (GRAPH, TABLES, CARD) if output else (GRAPH,)
     sizes = ", ".join(f"{name} {(place / name).stat().st_size:,}" for name in names)
     say(f"wrote the decoder of {folder.name} to {place}: bytes of {sizes}")
