@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { PRIOR_FILES } from "../../decoder/src/prior";
 import { goldenFile } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, settled } from "./browser";
 
@@ -27,8 +26,8 @@ test("sizes of what is downloaded", () => {
     page: size("index.html", "sw.js", "priors/index.json", "runtimes.json", ...shell),
   };
   for (const name of assets.filter((name) => name.endsWith(".wasm"))) figures[name.slice(7)] = size(name);
-  for (const { name, address } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
-    figures[name] = size(...PRIOR_FILES.map((file) => address + file));
+  for (const { name, address, files } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
+    figures[name] = size(...files.map((file: string) => address + file));
   }
   console.table(figures);
 });
