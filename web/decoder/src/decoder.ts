@@ -80,9 +80,9 @@ export async function paint(reading: Reading, prior: Prior, options: PaintOption
 }
 
 /** The coarsest `most` levels of a file, and of the others that it codes what the prior expects, or zeros. */
-function usedLevels({ content, levels }: Reading, prior: Prior, most = levels.length): LevelValues[] {
+export function usedLevels({ content, levels }: Reading, { factors }: Prior, most = levels.length): LevelValues[] {
   const missing = levels.map(({ coded }, n) => isCoded(content, n) && !(coded && n < most));
-  return prior.factors ? prior.factors.fill(levels, missing, content.rate) : withZeros(levels, missing);
+  return factors?.fill(levels, missing, content.rate) ?? withZeros(levels, missing);
 }
 
 /** Size of a decoded picture whose original had the size `own`. */

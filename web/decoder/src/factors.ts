@@ -15,6 +15,7 @@ import { TensorError, TensorFile } from "./tensors.js";
 
 const MAX_RESIDUALS = 8192;
 const MAX_FACTORS = 1024;
+const BLOCK = 256; // residuals that are multiplied at once, so that they stay in a cache
 const LEAST = 1e-6,
   MOST = 1e6; // between which variances and steps lie; means and scales are no larger
 
@@ -180,33 +181,43 @@ export class Factors {
     return steps.subarray(begin, begin + shape[0]);
   }
 
-  /** W' diag(noise)^-1 W of a level (K, K), the lower triangle; the rest is zero. Reckoned once: it takes most of the time. */
+  /** W' diag(noise)^-1 W of a level (K, K), of which the lower triangle counts. Kept: it takes most of the time. */
   private gram(level: number): Float64Array {
     const known = this.grams.get(level);
     if (known) return known;
     const { noise, loadings, scale, levels } = this.model;
     const count = scale.length;
     const found = new Float64Array(count * count);
+    const block = new Float64Array((count + (count & 1)) * BLOCK); // transposed, with a row of zeros if they are odd
     const { begin, end } = levels[level];
-    const rows = Array.from({ length: 4 }, () => new Float64Array(count)); // so many at once, past the last zero
-    const [r0, r1, r2, r3] = rows;
-    for (let d = begin; d < end; d += 4) {
-      rows.forEach((row, n) => {
-        if (d + n >= end) return row.fill(0);
-        const sharpness = 1 / Math.sqrt(noise[d + n]);
-        for (let k = 0; k < count; k++) row[k] = sharpness * loadings[(d + n) * count + k];
-      });
-      for (let i = 0; i < count; i++) {
-        const [w0, w1, w2, w3] = [r0[i], r1[i], r2[i], r3[i]];
-        for (let j = 0, at = i * count; j <= i; j++, at++) {
-          found[at] += w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j];
-        }
+    for (let first = begin; first < end; first += BLOCK) {
+      const length = Math.min(BLOCK, end - first);
+      for (let n = 0; n < length; n++) {
+        const sharpness = 1 / Math.sqrt(noise[first + n]);
+        for (let k = 0, row = (first + n) * count; k < count; k++) block[k * BLOCK + n] = sharpness * loadings[row + k];
       }
+      for (let i = 0; i < count; i += 2) for (let j = 0; j <= i; j += 2) addProducts(block, length, i, j, found, count);
     }
     for (let i = 0; i < count; i++) for (let j = 0; j <= i; j++) found[i * count + j] *= scale[i] * scale[j];
     this.grams.set(level, found);
     return found;
   }
+}
+
+/** Adds to `found` (count, count) the inner products of the rows i, i + 1 with j, j + 1 of a block: four at once are quick. */
+function addProducts(block: Float64Array, length: number, i: number, j: number, found: Float64Array, count: number) {
+  let [ij, ij1, i1j, i1j1] = [0, 0, 0, 0];
+  for (let a = i * BLOCK, b = j * BLOCK, stop = a + length; a < stop; a++, b++) {
+    ij += block[a] * block[b];
+    ij1 += block[a] * block[b + BLOCK];
+    i1j += block[a + BLOCK] * block[b];
+    i1j1 += block[a + BLOCK] * block[b + BLOCK];
+  }
+  const at = i * count + j;
+  found[at] += ij;
+  if (j + 1 < count) found[at + 1] += ij1;
+  if (i + 1 < count) found[at + count] += i1j;
+  if (i + 1 < count) found[at + count + 1] += i1j1;
 }
 
 function identity(count: number): Float64Array {
