@@ -17,7 +17,7 @@ from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
 from invcomp.decoding import Decoding, prior_of
 from invcomp.entropy import coder
-from invcomp.entropy.chain import Symbols, draw, ideal_bits
+from invcomp.entropy.chain import Symbols, ideal_bits
 from invcomp.errors import (
     ImageError,
     LossError,
@@ -34,7 +34,9 @@ from invcomp.inversion.starts import choose_start, parse_start, schedule_for
 from invcomp.pictures import to_srgb
 from invcomp.pixels import to_image, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
+from invcomp.priors import drawing
 from invcomp.priors.critic import Critic
+from invcomp.priors.factors import Residuals
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
@@ -48,7 +50,7 @@ DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
 PIXEL_BYTES, LOSS_PIXELS = 2300, 1 << 14  # memory a pixel, of LOSS_PIXELS at least (`scripts/bench_memory.py`)
 PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches and take longer each
-PSI = (0.7, 1.0)  # truncation of samples, unless told otherwise
+PSI = (0.7, 1.0)  # truncation of samples of an imported prior, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEAST_FALLBACK = 128  # bytes of a fallback file where no limit is given: fewer show nothing
@@ -427,13 +429,14 @@ class Codec(Decoding):
 
     # -- symbols → pictures -------------------------------------------------------------------------------------
 
-    def painted(self, symbols: Symbols, rate: int, size: int | None) -> NDArray[np.float32]:
+    def painted(self, symbols: Residuals, rate: int, size: int | None) -> NDArray[np.float32]:
         """Symbols of one picture → (3, H, W); see `Decoding.painted`."""
         picture: NDArray[np.float32] = self.paint([symbols], [rate], size)[0].cpu().numpy()
         return picture
 
-    def paint(self, symbols: Sequence[Symbols], rates: Sequence[int], size: int | None = None) -> Tensor:
-        """Symbols of N pictures of one size, and their rate indices → pictures (N, 3, H, W).
+    def paint(self, symbols: Sequence[Residuals], rates: Sequence[int], size: int | None = None) -> Tensor:
+        """Symbols of N pictures of one size, or real numbers in their place, and their rate indices → pictures
+        (N, 3, H, W).
 
         `size`: one of the sizes that the prior paints; None for the one that is searched.
         """
@@ -474,13 +477,14 @@ class Codec(Decoding):
     ) -> Iterator[tuple[int, Image.Image]]:
         """New pictures as they are drawn, with their indices; a picture depends on seed and index alone.
 
-        A trained prior draws every level from the tables of a `rate` index (by default the middle one); `size` is the
-        side in pixels, for a prior of free size. An imported one draws W, drawn towards the mean by a truncation
-        uniform in the range `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
+        A trained prior draws the levels that its factor analysis covers from that, with a truncation uniform in the
+        range `psi`, and others, or all if it has none, from the tables of a `rate` index (by default the middle one);
+        `size` is the side in pixels, for a prior of free size. An imported one draws W, drawn towards the mean by a
+        truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
         """
         settings = self.sampling(rate, size, psi)
         if isinstance(self.prior.generator, Generator):
-            drawn = self._samples(indices, settings["rate"], settings["size"], seed)
+            drawn = self._samples(indices, settings["rate"], settings["size"], seed, settings["psi"])
         else:
             assert self.prior.mapping is not None
             drawn = draw_pictures(
@@ -502,8 +506,10 @@ class Codec(Decoding):
         """The arguments of `samples` with what is left open filled in. Raises `UsageError`."""
         arch, name = self.prior.arch, self.prior.info.name
         if isinstance(self.prior.generator, Generator):
-            if psi is not None:
-                raise UsageError(f"the prior {name} has no truncation psi: its levels are drawn")
+            if self.prior.factors is not None:
+                psi = psi or drawing.PSI
+            elif psi is not None:
+                raise UsageError(f"the prior {name} has no truncation psi: its levels are drawn from tables")
             rate = arch.rates // 2 if rate is None else rate
             if not 0 <= rate < arch.rates:
                 raise UsageError(f"the rate index lies between 0 and {arch.rates - 1}, not {rate}")
@@ -522,11 +528,14 @@ class Codec(Decoding):
             check_size(self.prior.generator.synthesis, size)
         return {"rate": rate, "size": size, "psi": psi}
 
-    def _samples(self, indices: Sequence[int], rate: int, size: int, seed: int) -> Iterator[tuple[int, Image.Image]]:
-        width, height = self.coded_size(size, size)
+    def _samples(
+        self, indices: Sequence[int], rate: int, size: int, seed: int, psi: tuple[float, float] | None
+    ) -> Iterator[tuple[int, Image.Image]]:
+        prior, (width, height) = self.prior, self.coded_size(size, size)
+        shapes = prior.arch.latent_shapes(height, width)
         for index in indices:
-            levels = draw(self.prior.tables, rate, 1, self.prior.arch.latent_shapes(height, width), seed + index)
-            yield index, to_image(self.paint([[level[0] for level in levels]], [rate])[0])
+            levels = drawing.draw_symbols(prior.tables, prior.factors, shapes, rate, seed + index, psi or drawing.PSI)
+            yield index, to_image(self.paint([levels], [rate])[0])
 
     # -- sizes --------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invcomp.decoding import Decoding, prior_of
-from invcomp.entropy.chain import Symbols
 from invcomp.errors import MissingPackageError, PriorError
 from invcomp.extras import needs
+from invcomp.priors.factors import Residuals
 from invcomp.priors.reading import GRAPH, TABLES, DecodingSide, read_checked, read_decoding_side
 from invcomp.priors.registry import find_prior
 
@@ -42,7 +42,7 @@ class Decoder(Decoding):
         """The decoder of the installed prior that a file was written with; see `prior_of`. Raises `FormatError`."""
         return cls(prior_of(data, name, partial))
 
-    def painted(self, symbols: Symbols, rate: int, size: int | None) -> NDArray[np.float32]:
+    def painted(self, symbols: Residuals, rate: int, size: int | None) -> NDArray[np.float32]:
         """Symbols of one picture → (3, H, W); see `Decoding.painted`."""
         sizes = self.prior.arch.sizes
         inputs = {f"level_{level}": values[None].astype(np.float32) for level, values in enumerate(symbols)}

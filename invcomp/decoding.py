@@ -19,6 +19,7 @@ from invcomp.label import mark
 from invcomp.pictures import from_array
 from invcomp.placement import Placement
 from invcomp.priors.architecture import MAX_FREE_PIXELS, Architecture
+from invcomp.priors.factors import Residuals
 from invcomp.priors.info import read_info
 from invcomp.priors.reading import DecodingSide
 from invcomp.priors.registry import mend_for, priors_of
@@ -32,8 +33,9 @@ class Decoding(ABC):
     prior: DecodingSide
 
     @abstractmethod
-    def painted(self, symbols: Symbols, rate: int, size: int | None) -> NDArray[np.float32]:
-        """Symbols (C, H, W) by level, and their rate index → a picture (3, H, W) in [0, 1], not clamped.
+    def painted(self, symbols: Residuals, rate: int, size: int | None) -> NDArray[np.float32]:
+        """Symbols (C, H, W) by level, or real numbers in their place, and their rate index → a picture (3, H, W) in
+        [0, 1], not clamped.
 
         `size`: one of the sizes that the prior paints; None for the one that is searched.
         """
@@ -53,7 +55,7 @@ class Decoding(ABC):
         if content.rate >= arch.rates or (content.levels or 0) >> arch.levels:
             raise FormatError(f"{name} is damaged: it names a rate or level that its prior does not have")
         width, height = self.coded_size(*self.picture_size(content, name), name)
-        coded = [content.levels is None or bool(content.levels >> level & 1) for level in range(arch.levels)]
+        coded = [level in self._coded(content) for level in range(arch.levels)]
         shapes = arch.latent_shapes(height, width)
         try:
             if content.parts is None:
@@ -78,10 +80,10 @@ class Decoding(ABC):
 
         `size`: longer side in pixels instead. A prior that paints several sizes paints the smallest that is large
         enough, and the picture is resized from there. `levels`: how many of the coarsest latent levels are used; what
-        the others would say is left to the prior. `partial`: a truncated progressive file is shown as far as its levels
-        are whole. `label` draws a mark, "generated likeness", where there is room for it (`invcomp.label`); not on what
-        another codec stored (`fallback`), which is returned as it is. The picture's `info` says which prior made it,
-        and `invcomp.pictures.encode_image` keeps that in a file.
+        the others would say is left to the prior (`residuals`). `partial`: a truncated progressive file is shown as far
+        as its levels are whole. `label` draws a mark, "generated likeness", where there is room for it
+        (`invcomp.label`); not on what another codec stored (`fallback`), which is returned as it is. The picture's
+        `info` says which prior made it, and `invcomp.pictures.encode_image` keeps that in a file.
         Raises `FormatError`, and `UsageError` for an impossible size or number of levels.
         """
         check_shown(native, size)
@@ -91,10 +93,9 @@ class Decoding(ABC):
         width, height = self.shown_size(own, native, size)
         if content.foreign is not None:
             return enlarged(decode_still(content.foreign, content.payload, own, name), (width, height))
-        symbols = self._symbols(content, name)
-        symbols = [s if levels is None or level < levels else np.zeros_like(s) for level, s in enumerate(symbols)]
+        residuals = self.residuals(content, self._symbols(content, name), levels)
         painted = self.painted_size(max(width, height))
-        picture = self.painted(symbols, content.rate, painted)
+        picture = self.painted(residuals, content.rate, painted)
         image = from_array(picture if painted else picture[:, : own[1], : own[0]])
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.LANCZOS)
@@ -102,6 +103,23 @@ class Decoding(ABC):
         if label:
             mark(image)
         return image
+
+    def residuals(self, content: Container, symbols: Symbols, most: int | None = None) -> Residuals:
+        """What is painted of a file's symbols, of the coarsest `most` levels if given.
+
+        A level is missing that the file codes, but that is cut off or not asked for: in its place comes what the prior
+        expects given the levels before it, or zeros if the prior does not know. Levels that the file does not code are
+        zero, and known to be. Raises `PriorError`.
+        """
+        coded = self._coded(content)
+        there = [level not in coded for level in range(len(symbols))]
+        for level in self._whole(content):
+            there[level] = most is None or level < most
+        if all(there):
+            return list(symbols)
+        found = [s if known else np.zeros_like(s) for s, known in zip(symbols, there, strict=True)]
+        factors = self.prior.factors
+        return found if factors is None else factors.filled(found, content.rate, there)
 
     def shown_size(self, own: tuple[int, int], native: bool = False, size: int | None = None) -> tuple[int, int]:
         """Size (width, height) of a decoded picture whose original had the size `own`."""
@@ -131,9 +149,17 @@ class Decoding(ABC):
 
     def levels_used(self, content: Container, most: int | None = None) -> tuple[int, int]:
         """How many of the coded levels of a file are there, and among the coarsest `most`; and how many it had."""
-        coded = [n for n in range(self.prior.arch.levels) if content.levels is None or content.levels >> n & 1]
-        there = coded if content.parts is None else coded[: len(content.parts)]
-        return sum(most is None or level < most for level in there), len(coded)
+        used = sum(most is None or level < most for level in self._whole(content))
+        return used, len(self._coded(content))
+
+    def _coded(self, content: Container) -> list[int]:
+        """The levels that a file says it codes."""
+        return [n for n in range(self.prior.arch.levels) if content.levels is None or content.levels >> n & 1]
+
+    def _whole(self, content: Container) -> list[int]:
+        """Those of them that are there."""
+        coded = self._coded(content)
+        return coded if content.parts is None else coded[: len(content.parts)]
 
     def check_levels(self, levels: int | None) -> None:
         """Raises `UsageError` for a number of levels that the prior does not have."""

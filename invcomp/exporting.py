@@ -1,9 +1,10 @@
 """The generator as ONNX: in a prior's folder, where its weights lie already, or with them as an exported decoder.
 
-    prior.json       what is known of the prior, with the hashes of the two others
+    prior.json       what is known of the prior, with the hashes of the others
     generator.onnx   level_0 … level_L-1 (N, C, H, W), symbols as floats, and rate (N,) → picture (N, 3, H, W) in
                      [0, 1], not clamped; of an imported prior picture_SIZE for every size that it paints
     tables.json      architecture and integer tables, with the names, types and shapes of `docs/format.md`
+    factors.safetensors  as the prior has it, if it does: what stands for levels that are missing
 
 Weights are stored in fp16, as in `generator.safetensors`, and computed with in fp32. In a prior's folder the graph
 points to their places in that file (ONNX's external data), and takes some 100 kB.
@@ -25,9 +26,10 @@ from torch import Tensor, nn
 
 from invcomp.decoder import OF_PRIOR, output_name
 from invcomp.exact import exact
+from invcomp.priors.factors import FACTORS
 from invcomp.priors.files import AnyGenerator, Prior, load_prior
 from invcomp.priors.info import CARD, PriorInfo
-from invcomp.priors.reading import GENERATOR, GRAPH, TABLES, read_generator, tables_json
+from invcomp.priors.reading import GENERATOR, GRAPH, TABLES, read_checked, read_generator, tables_json
 from invcomp.priors.tensors import places
 from invcomp.writing import staged, write_whole
 
@@ -57,6 +59,8 @@ def export(folder: Path, output: Path) -> None:
     graph = with_weights(traced(prior), tensors)
     onnx.checker.check_model(graph)
     contents = {GRAPH: graph.SerializeToString(), TABLES: tables_json(prior.arch, tensors).encode()}
+    if FACTORS in prior.info.files:
+        contents[FACTORS] = read_checked(folder / FACTORS, prior.info.files[FACTORS])
     contents[CARD] = described(prior.info, {}, contents).to_json().encode()
     with staged(output, [CARD]) as stage:
         for name, data in contents.items():

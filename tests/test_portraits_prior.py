@@ -36,6 +36,7 @@ from invcomp.priors.portraits.architecture import PortraitArchitecture
 from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork
 from invcomp.priors.reading import GENERATOR, read_tensors
+from tests.untrained import FIXED, untrained
 
 RATES = 3
 ARCH = PortraitArchitecture(
@@ -248,9 +249,12 @@ def test_samples_are_drawn_from_w(small: Codec) -> None:
         small.sample(1, rate=1)
 
 
-def test_a_trained_prior_has_no_truncation(tiny: Codec) -> None:
+def test_a_prior_that_draws_from_tables_has_no_truncation(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="psi"):
-        tiny.sample(1, psi=(0.5, 0.5))
+        Codec(untrained(tmp_path / "p", FIXED), "cpu").sample(1, psi=(0.5, 0.5))
+
+
+def test_a_trained_prior_draws_its_own_size(tiny: Codec) -> None:
     with pytest.raises(UsageError, match="32 pixels"):
         tiny.sample(1, size=40)
 

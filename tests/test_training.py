@@ -275,7 +275,7 @@ def test_training_writes_a_prior_with_card_grids_and_log(tiny_folder: Path) -> N
     names = {path.name for path in tiny_folder.iterdir()}
     assert names >= {
         "generator.safetensors", "encoder.safetensors", "critic.safetensors", "prior.json", "README.md",
-        "samples.png", "reconstructions.png", "log.jsonl", NAME,
+        "samples.png", "reconstructions.png", "log.jsonl", "factors.safetensors", NAME,
     }  # fmt: skip
     entry = json.loads((tiny_folder / "log.jsonl").read_text().splitlines()[-1])
     assert entry["seen"] == 4000

@@ -39,10 +39,16 @@ def decompress(
     ] = None,
     levels: Annotated[
         int | None,
-        typer.Option(help="How many of the coarsest latent levels are used.", show_default="all that are there"),
+        typer.Option(
+            help="How many of the coarsest latent levels are used; the prior fills in what the others would say.",
+            show_default="all that are there",
+        ),
     ] = None,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Show truncated progressive files as far as they go.")
+        bool,
+        typer.Option(
+            "--partial", help="Show truncated progressive files as far as they go; the prior fills in what is missing."
+        ),
     ] = False,
     from_qr: Annotated[
         bool,

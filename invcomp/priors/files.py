@@ -5,6 +5,7 @@ generator.onnx          for decoding without torch: the graph, whose weights lie
 encoder.safetensors     for compression; an imported prior has none
 critic.safetensors      for compression with the `critic` term; an imported prior has none
 mapping.safetensors     for samples of an imported prior
+factors.safetensors     for samples, and for levels that are missing: how the coarse levels hang together, if fitted
 domain.safetensors      for compression: what tells the domain's pictures from others, if it was fitted
 lpips-NET.safetensors   for compression with that LPIPS term, if the prior was trained with it
 prior.json              name, domain, licence, lambdas, calibration, provenance, hashes of the files
@@ -32,6 +33,7 @@ from invcomp.priors.architecture import Architecture
 from invcomp.priors.critic import Critic
 from invcomp.priors.domain import DOMAIN, Domain, domain_features, restored_domain
 from invcomp.priors.encoder import Encoder
+from invcomp.priors.factors import FACTORS, Factors
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import read_info
 from invcomp.priors.lpips import BACKBONE_FILES, LpipsNetwork, restored, stored
@@ -152,6 +154,13 @@ def write_domain(folder: Path, domain: Domain) -> str:
     """Write what tells the domain's pictures; gives the file's SHA-256."""
     data = safetensors.numpy.save(domain.stored())
     write_whole(folder / DOMAIN, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_factors(folder: Path, factors: Factors) -> str:
+    """Write how the coarse levels hang together; gives the file's SHA-256."""
+    data = safetensors.numpy.save(factors.stored())
+    write_whole(folder / FACTORS, data)
     return hashlib.sha256(data).hexdigest()
 
 

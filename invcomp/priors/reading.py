@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from invcomp.entropy.contexts import Context
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import PriorError
 from invcomp.priors.architecture import Architecture
+from invcomp.priors.factors import FACTORS, Factors, restored_factors
 from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.portraits.architecture import PortraitArchitecture
 from invcomp.priors.tensors import parse, parse_json
@@ -44,6 +46,21 @@ class DecodingSide:
     info: PriorInfo
     arch: AnyArchitecture
     tables: tuple[LevelTables, ...]
+
+    @cached_property
+    def factors(self) -> Factors | None:
+        """How the coarse levels hang together, read when it is first needed; None if the prior does not say. Raises
+        `PriorError`."""
+        if FACTORS not in self.info.files:
+            return None
+        path = self.folder / FACTORS
+        _, tensors = read_tensors(path, self.info.files[FACTORS])
+        try:
+            if self.arch.coded_size is None:
+                raise ValueError("a prior of free size has none")
+            return restored_factors(tensors, self.arch.table_shapes(), self.arch.rates)
+        except ValueError as error:
+            raise PriorError(f"{path} is damaged: {error}; get the prior again") from None
 
 
 def read_decoding_side(folder: Path) -> DecodingSide:

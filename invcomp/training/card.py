@@ -19,6 +19,8 @@ from invcomp.entropy.tables import LevelTables
 from invcomp.pictures import grid, png_bytes
 from invcomp.pixels import to_image
 from invcomp.priors.calibration import SHARES, UNUSUAL
+from invcomp.priors.drawing import draw_symbols
+from invcomp.priors.factors import Factors, Residuals
 from invcomp.priors.generator import Generator
 from invcomp.priors.info import PriorInfo
 from invcomp.svg import STYLE, canvas, standalone, text_of
@@ -38,13 +40,19 @@ def watts(device: torch.device) -> int:
 
 
 def write_card(
-    folder: Path, info: PriorInfo, networks: Networks, tables: tuple[LevelTables, ...], held_out: Tensor, log: Path
+    folder: Path,
+    info: PriorInfo,
+    networks: Networks,
+    tables: tuple[LevelTables, ...],
+    factors: Factors | None,
+    held_out: Tensor,
+    log: Path,
 ) -> None:
     """`README.md` and its pictures; `held_out` is (N, 3, S, S) in [0, 1], `log` that of the run."""
     middle = networks.generator.arch.rates // 2
     pictures = {
-        SAMPLES: samples(networks.generator, tables, middle, held_out),
-        CUTS: cuts(networks, tables, middle, held_out[:SHOWN]),
+        SAMPLES: samples(networks.generator, tables, factors, middle, held_out),
+        CUTS: cuts(networks, tables, factors, middle, held_out[:SHOWN]),
         WORST: worst(networks, middle, held_out),
     }
     for name, picture in pictures.items():
@@ -52,7 +60,7 @@ def write_card(
     curve = training_curve(log)
     if curve:
         write_whole(folder / CURVE, curve.encode())
-    write_whole(folder / "README.md", card(info, networks, middle, bool(curve)).encode())
+    write_whole(folder / "README.md", card(info, networks, middle, bool(curve), factors is not None).encode())
 
 
 def drawn(
@@ -64,22 +72,46 @@ def drawn(
     return [torch.from_numpy(level).float().to(like.device) for level in draw(tables, rate, n, shapes, 0, bounded)]
 
 
+def stacked(pictures: Sequence[Residuals], like: Tensor) -> list[Tensor]:
+    """Residuals (C, H, W) by level of N pictures → residuals (N, C, H, W) by level, where `like` is."""
+    return [torch.from_numpy(np.stack(level)).float().to(like.device) for level in zip(*pictures, strict=True)]
+
+
 @torch.no_grad()
-def samples(generator: Generator, tables: tuple[LevelTables, ...], rate: int, like: Tensor) -> Image.Image:
-    """64 pictures with all levels drawn."""
+def samples(
+    generator: Generator, tables: tuple[LevelTables, ...], factors: Factors | None, rate: int, like: Tensor
+) -> Image.Image:
+    """The 64 pictures that `invcomp sample` draws; from the tables alone if there is no factor analysis."""
     rates = torch.full((64,), float(rate), device=like.device)
-    return grid([to_image(p) for p in generator(drawn(tables, rate, like, 64, generator), rates)], columns=16)
+    if factors is None:
+        levels = drawn(tables, rate, like, 64, generator)
+    else:
+        shapes = generator.arch.latent_shapes(*like.shape[2:])
+        levels = stacked([draw_symbols(tables, factors, shapes, rate, seed) for seed in range(64)], like)
+    return grid([to_image(p) for p in generator(levels, rates)], columns=16)
 
 
 @torch.no_grad()
-def cuts(networks: Networks, tables: tuple[LevelTables, ...], rate: int, pictures: Tensor) -> Image.Image:
-    """A row for every number of coarse levels kept, from one to all, the finer ones drawn; below them the originals."""
+def cuts(
+    networks: Networks, tables: tuple[LevelTables, ...], factors: Factors | None, rate: int, pictures: Tensor
+) -> Image.Image:
+    """A row for every number of coarse levels kept, from one to all; below them the originals.
+
+    Finer levels are as `decompress --levels` has them, or drawn from the tables if there is no factor analysis.
+    """
     n = len(pictures)
     coded, _ = decode_held_out(networks, pictures, rate)
     generator, rates = networks.generator, torch.full((n,), float(rate), device=pictures.device)
-    rows = [
-        generator(drawn(tables, rate, pictures, n, generator, coded[:kept]), rates) for kept in range(1, len(coded) + 1)
-    ]
+
+    def cut(kept: int) -> list[Tensor]:
+        if factors is None:
+            return drawn(tables, rate, pictures, n, generator, coded[:kept])
+        there = [level < kept for level in range(len(coded))]
+        zeroed = [level if known else torch.zeros_like(level) for level, known in zip(coded, there, strict=True)]
+        filled = [factors.filled([level[i].cpu().numpy() for level in zeroed], rate, there) for i in range(n)]
+        return stacked(filled, pictures)
+
+    rows = [generator(cut(kept), rates) for kept in range(1, len(coded) + 1)]
     return grid([to_image(p) for row in (*rows, pictures) for p in row], columns=n)
 
 
@@ -143,8 +175,8 @@ def usual(info: PriorInfo) -> str:
 {rows}"""
 
 
-def card(info: PriorInfo, networks: Networks, rate: int, curve: bool) -> str:
-    """The text; `rate` is the index that the pictures show."""
+def card(info: PriorInfo, networks: Networks, rate: int, curve: bool, factors: bool) -> str:
+    """The text; `rate` is the index that the pictures show, and `factors` whether they use a factor analysis."""
     arch, training = networks.generator.arch, info.training
     config = training["config"]
     size = f"{arch.image_size} x {arch.image_size} pixels" if arch.image_size else "any size"
@@ -169,10 +201,11 @@ def card(info: PriorInfo, networks: Networks, rate: int, curve: bool) -> str:
             f"the critic joins at {config['adversarial_start']:.0%} of the run on."
         )
     pictures = [
-        (SAMPLES, "64 pictures with all levels drawn from the tables"),
+        (SAMPLES, f"64 pictures with all levels drawn from the {'factor analysis' if factors else 'tables'}"),
         (
             CUTS,
-            "only the first level kept, the first two, …, and the finer ones drawn; last the originals",
+            f"only the first level kept, the first two, …, and the finer ones {'expected' if factors else 'drawn'}; "
+            "last the originals",
         ),
         (WORST, "the held-out pictures that lose most, and below them what is decoded of them"),
         *([(CURVE, "held-out PSNR while it was trained")] if curve else []),

@@ -18,13 +18,15 @@ from invcomp.exact import exact
 from invcomp.inversion.losses import LPIPS_TERMS, TERMS, build_loss, cached_lpips, parse_loss, whole
 from invcomp.priors.calibration import quantiles
 from invcomp.priors.domain import DOMAIN, Domain
-from invcomp.priors.files import CRITIC, ENCODER, half, write_domain, write_networks
+from invcomp.priors.factors import FACTORS
+from invcomp.priors.files import CRITIC, ENCODER, half, write_domain, write_factors, write_networks
 from invcomp.priors.info import CARD, PriorInfo
 from invcomp.priors.lpips import is_cached
 from invcomp.priors.reading import GENERATOR
 from invcomp.training.calibration import calibration, distortions, domain_and_scores, with_changed
 from invcomp.training.card import watts, write_card
 from invcomp.training.config import TrainingConfig
+from invcomp.training.factors import fit_factors
 from invcomp.training.loop import augmentation
 from invcomp.training.monitor import LOG, decode_held_out
 from invcomp.training.step import Networks
@@ -132,6 +134,8 @@ def write_prior(
     with exact():
         store_as_half(networks)
         tables = fit_tables(networks, x, say)
+        say("how coarse levels hang together")
+        factors = fit_factors(networks, x)
         say("calibration on held-out pictures")
         means, sizes, psnrs = calibrate(networks, tables, y, config.distortion)
         carried = {
@@ -155,6 +159,8 @@ def write_prior(
             )
             if domain is not None:
                 hashes[DOMAIN] = write_domain(place, domain)
+            if factors is not None:
+                hashes[FACTORS] = write_factors(place, factors)
             info = PriorInfo(
                 name=about.name,
                 id=hashes[GENERATOR],
@@ -175,7 +181,7 @@ def write_prior(
                 calibration=calibration(len(usual), found, quantiles(scores) if scores else []),
                 results={"held_out": len(held_out), "psnr": psnrs, "bytes": sizes},
             )
-            write_card(place, info, networks, tables, y, folder / LOG)
+            write_card(place, info, networks, tables, factors, y, folder / LOG)
             write_whole(place / CARD, info.to_json().encode())
     return info
 
