@@ -4,9 +4,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readArchitecture } from "../src/architecture.js";
 import { type Factors, type LevelValues, readFactors } from "../src/factors.js";
-import { decode, info, loadPrior, PriorError } from "../src/index.js";
+import { usedLevels } from "../src/decoder.js";
+import { decode, info, loadPrior, type Prior, PriorError, read } from "../src/index.js";
 import { sha256 } from "../src/sha256.js";
-import { f32, goldenFile, largestDifference, madeFactors, priorFiles, type Stored, tensorFile } from "./helpers.js";
+import { type Cut, digestOf, f32, goldenFile, goldenPrior, largestDifference, madeFactors } from "./helpers.js";
+import { pictureOf, priorFiles, type Stored, tensorFile, vectors } from "./helpers.js";
 
 const RATES = 3;
 const COUNT = 5;
@@ -209,6 +211,27 @@ describe("a file that is none of the prior's is refused with one sentence", () =
       expect([...filled.symbols].every(Number.isFinite)).toBe(true);
     });
     fc.assert(property, { seed: 8, numRuns: 500 });
+  });
+});
+
+describe("files that are cut off are filled and painted as by Python", () => {
+  const cuts = vectors<Cut[]>("cuts");
+  const priors = new Map<string, Promise<Prior>>();
+  const priorOf = (key: string) => priors.get(key) ?? priors.set(key, goldenPrior(key)).get(key)!;
+
+  test.each(cuts)("$stem, $bytes bytes", async (cut) => {
+    const { stem, bytes, every, numbers } = cut;
+    const prior = await priorOf(stem.split("-")[1]);
+    const { "factors.safetensors": factors } = prior.info.files;
+    expect(factors, "other factors: run scripts/make_web_vectors.py").toBe(cut.factors);
+    const data = goldenFile(stem).subarray(0, bytes);
+    const reading = read(data, prior, { partial: true });
+    expect(digestOf(reading.levels)).toBe(cut.symbols);
+    const found = usedLevels(reading, prior).map(({ symbols }) => [...symbols].filter((_, n) => n % every === 0));
+    expect(found.map(({ length }) => length)).toEqual(numbers.map(({ length }) => length));
+    found.flat().forEach((number, n) => expect(number).toBeCloseTo(numbers.flat()[n], 3));
+    const picture = await decode(data, prior, { partial: true });
+    expect(largestDifference(picture, pictureOf(cut))).toBeLessThanOrEqual(1);
   });
 });
 

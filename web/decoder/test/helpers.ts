@@ -1,9 +1,10 @@
 /** What tests read: vectors made by the Python package, golden files, and priors. */
 
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PNG } from "pngjs";
-import { type Container, loadPrior, namesOf, type Prior, type PRIOR_FILES } from "../src/index.js";
+import { type Container, type Level, loadPrior, namesOf, type Prior, type PRIOR_FILES } from "../src/index.js";
 
 export const ROOT = join(import.meta.dirname, "..", "..", "..");
 export const GOLDEN = join(ROOT, "tests", "golden");
@@ -78,6 +79,33 @@ export interface Picture {
 /** The picture of a PNG file. */
 export function png(...path: string[]): Picture {
   return PNG.sync.read(readFileSync(join(...path)));
+}
+
+/** What Python makes of a golden file that is cut off after a level. */
+export interface Cut {
+  stem: string;
+  /** Of the file, up to the cut. */
+  bytes: number;
+  /** SHA-256 of the factors that it was made with. */
+  factors: string;
+  /** SHA-256 of the symbols of all levels. */
+  symbols: string;
+  /** Of what is painted of every level, each `every`th number. */
+  numbers: number[][];
+  every: number;
+  /** The PNG file, in base64. */
+  picture: string;
+}
+
+export function pictureOf({ picture }: Cut): Picture {
+  return PNG.sync.read(Buffer.from(picture, "base64"));
+}
+
+/** SHA-256 of the symbols of all levels, coarse to fine, as 32-bit integers, little endian. */
+export function digestOf(levels: Level[]): string {
+  const hash = createHash("sha256");
+  for (const level of levels) hash.update(new Uint8Array(level.symbols.buffer));
+  return hash.digest("hex");
 }
 
 /** The largest difference between the values of two pictures; infinite if their sizes differ. */
