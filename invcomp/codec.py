@@ -34,8 +34,8 @@ from invcomp.inversion.starts import choose_start, parse_start, schedule_for
 from invcomp.pictures import to_srgb
 from invcomp.pixels import to_image, to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
-from invcomp.priors import drawing
 from invcomp.priors.critic import Critic
+from invcomp.priors.drawing import PSI, draw_symbols
 from invcomp.priors.factors import Residuals
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
@@ -50,7 +50,7 @@ DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
 PIXEL_BYTES, LOSS_PIXELS = 2300, 1 << 14  # memory a pixel, of LOSS_PIXELS at least (`scripts/bench_memory.py`)
 PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches and take longer each
-PSI = (0.7, 1.0)  # truncation of samples of an imported prior, unless told otherwise
+IMPORTED_PSI = (0.7, 1.0)  # truncation of samples of an imported prior, unless told otherwise
 FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEAST_FALLBACK = 128  # bytes of a fallback file where no limit is given: fewer show nothing
@@ -507,7 +507,7 @@ class Codec(Decoding):
         arch, name = self.prior.arch, self.prior.info.name
         if isinstance(self.prior.generator, Generator):
             if self.prior.factors is not None:
-                psi = psi or drawing.PSI
+                psi = psi or PSI
             elif psi is not None:
                 raise UsageError(f"the prior {name} has no truncation psi: its levels are drawn from tables")
             rate = arch.rates // 2 if rate is None else rate
@@ -523,7 +523,7 @@ class Codec(Decoding):
         else:
             if rate is not None:
                 raise UsageError(f"the prior {name} is sampled without a rate: give --psi if anything")
-            psi = psi or PSI
+            psi = psi or IMPORTED_PSI
             size = self.prior.generator.arch.image_size if size is None else size
             check_size(self.prior.generator.synthesis, size)
         return {"rate": rate, "size": size, "psi": psi}
@@ -534,7 +534,7 @@ class Codec(Decoding):
         prior, (width, height) = self.prior, self.coded_size(size, size)
         shapes = prior.arch.latent_shapes(height, width)
         for index in indices:
-            levels = drawing.draw_symbols(prior.tables, prior.factors, shapes, rate, seed + index, psi or drawing.PSI)
+            levels = draw_symbols(prior.tables, prior.factors, shapes, rate, seed + index, psi or PSI)
             yield index, to_image(self.paint([levels], [rate])[0])
 
     # -- sizes --------------------------------------------------------------------------------------------------

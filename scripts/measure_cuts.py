@@ -4,7 +4,7 @@
 
 Pictures are compressed with `--steps` of search (0: the encoder alone) at a quality, and decoded after each level, as
 `invcomp decompress --levels` shows them, at the prior's own size; once with the prior's factor analysis, once without.
-Bytes are those of a progressive file up to there. LPIPS is taken at the prior's own size.
+Bytes are those of a progressive file up to there. LPIPS is taken on pictures enlarged to 128 pixels.
 """
 
 import argparse

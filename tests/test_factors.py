@@ -19,7 +19,7 @@ from invcomp.decoder import Decoder
 from invcomp.errors import PriorError, UsageError
 from invcomp.exporting import add_graph, export
 from invcomp.priors.drawing import draw_symbols
-from invcomp.priors.factors import FACTORS, LEAST, MOST_NUMBERS, TYPES, Factors, covered
+from invcomp.priors.factors import DRAWN_NOISE, FACTORS, LEAST, MOST_NUMBERS, TYPES, Factors, covered
 from invcomp.priors.files import write_factors
 from invcomp.priors.info import CARD, read_info
 from invcomp.training.factors import LEAST_NOISE, fit_factors, principal
@@ -192,13 +192,13 @@ def test_drawn_symbols_lie_within_the_tables(codec: Codec) -> None:
     assert codec.decompress(codec.write(drawn, 0, None)).size == (32, 32)
 
 
-def test_what_is_drawn_has_the_moments_of_the_model() -> None:
+def test_what_is_drawn_has_the_moments_of_the_model_but_for_weaker_noise() -> None:
     factors = random_factors()
     rng = np.random.default_rng(0)
     draws = np.array([np.concatenate([v.ravel() for v in factors.drawn(1, 1.0, rng)]) for _ in range(4000)])
     draws *= factors.units(1)
     np.testing.assert_allclose(draws.mean(axis=0), factors.mean, atol=0.15)
-    variance = factors.noise + (factors.weights**2).sum(axis=1)
+    variance = factors.noise * DRAWN_NOISE**2 + (factors.weights**2).sum(axis=1)
     assert np.abs(draws.var(axis=0) / variance - 1).max() < 0.15
 
 

@@ -76,8 +76,8 @@ def sample(
     psi: Annotated[
         str | None,
         typer.Option(
-            help="Truncation, LOW:HIGH, for an imported prior or one of fixed size: 0 is the mean face, 1 everybody.",
-            show_default="0.7:1.0 for an imported prior, PSI_DEFAULT for others",
+            help="Truncation, LOW:HIGH, if the prior knows how levels hang together: 0 is the mean face, 1 everybody.",
+            show_default="0.8:1.0, for an imported prior 0.7:1.0",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the pictures that are in the folder.")] = False,

@@ -8,7 +8,7 @@ from invcomp.entropy.chain import Symbols, draw
 from invcomp.entropy.tables import LevelTables
 from invcomp.priors.factors import Factors, Shape
 
-PSI = (1.0, 1.0)  # truncation, unless told otherwise
+PSI = (0.8, 1.0)  # truncation of new pictures, unless told otherwise
 
 
 def draw_symbols(

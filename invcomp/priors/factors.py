@@ -25,6 +25,7 @@ from invcomp.errors import PriorError
 FACTORS = "factors.safetensors"
 MOST_NUMBERS = 8192  # in the levels that are covered together
 MOST_FACTORS = 1024
+DRAWN_NOISE = 0.45  # of the noise's standard deviation: all of it shows as grain (`scripts/measure_samples.py`)
 LEAST, MOST = 1e-6, 1e6  # between which variances and steps lie; no number is larger
 TYPES = {"mean": "<f4", "noise": "<f4", "loadings": "|i1", "scale": "<f4", "steps": "<f4"}
 
@@ -93,10 +94,11 @@ class Factors:
     def drawn(self, rate: int, psi: float, rng: np.random.Generator) -> Residuals:
         """The levels that are covered of a new picture, as real numbers in units of symbols.
 
-        `psi`: truncation: what is drawn is moved towards the mean by it; 0 is the mean.
+        `psi`: truncation: what is drawn is moved towards the mean by it; 0 is the mean. Noise is drawn weaker than it
+        is: what the factors leave is not independent in pictures, and drawn so it looks like grain.
         """
         factors = rng.standard_normal(len(self.scale))
-        noise = rng.standard_normal(len(self.mean)) * np.sqrt(self.noise)
+        noise = rng.standard_normal(len(self.mean)) * np.sqrt(self.noise) * DRAWN_NOISE
         return self.split((self.mean + psi * (self.weights @ factors + noise)) / self.units(rate))
 
     def units(self, rate: int) -> Floats:
