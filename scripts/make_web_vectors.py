@@ -3,6 +3,7 @@
 python scripts/make_web_vectors.py
 """
 
+import base64
 import hashlib
 import json
 import sys
@@ -19,15 +20,19 @@ sys.path.insert(0, str(ROOT))  # for tests
 from invcomp import container  # noqa: E402
 from invcomp.checksums import sealed  # noqa: E402
 from invcomp.container import Container  # noqa: E402
+from invcomp.decoder import Decoder  # noqa: E402
 from invcomp.entropy.coder import seal  # noqa: E402
 from invcomp.entropy.tables import integer_frequencies  # noqa: E402
 from invcomp.errors import FormatError  # noqa: E402
 from invcomp.fallback import encode  # noqa: E402
 from invcomp.jxl import still_size  # noqa: E402
+from invcomp.pictures import encode_image  # noqa: E402
+from invcomp.priors.factors import FACTORS  # noqa: E402
 from tests.golden_files import fields  # noqa: E402
 
 VECTORS = ROOT / "web" / "decoder" / "test" / "vectors"
 PRIOR_ID = bytes(range(32))
+EVERY = 61  # of the numbers of a cut file one is kept
 SIZES = (
     ((5, 7), (13, 4)),
     ((4, 4), (4, 9)),
@@ -128,6 +133,28 @@ def stills() -> list[dict[str, Any]]:
     return found
 
 
+def cuts() -> list[dict[str, Any]]:
+    """What Python makes of golden files that are cut off after a level: the SHA-256 of the symbols, some of the numbers
+    that it paints (of every level each `EVERY`th), and the picture."""
+    found = []
+    for name in ("faces", "faces-64"):
+        decoder = Decoder(ROOT / "pretrained" / name)
+        for case in ("progressive", "every-field"):
+            stem = f"v1-{decoder.prior.info.id[:8]}-{case}"
+            data = (ROOT / "tests" / "golden" / f"{stem}.inv").read_bytes()
+            for end in container.cut_points(decoder.prior.info.id_bytes, data)[:-1]:
+                content, symbols = decoder.read(data[:end], partial=True)
+                painted = decoder.residuals(content, symbols)
+                digest = hashlib.sha256(b"".join(level.astype("<i4").tobytes() for level in symbols)).hexdigest()
+                picture = base64.b64encode(encode_image(decoder.decompress(data[:end], partial=True))).decode()
+                numbers = [[round(float(number), 4) for number in level.ravel()[::EVERY]] for level in painted]
+                found.append(
+                    {"stem": stem, "bytes": end, "factors": decoder.prior.info.files[FACTORS], "symbols": digest}
+                    | {"every": EVERY, "numbers": numbers, "picture": picture}
+                )
+    return found
+
+
 def main() -> None:
     rng = np.random.default_rng(1)
     VECTORS.mkdir(parents=True, exist_ok=True)
@@ -137,6 +164,7 @@ def main() -> None:
         "resized": resized(),
         "files": files,
         "stills": stills(),
+        "cuts": cuts(),
     }.items():
         lines = [json.dumps(entry) for entry in value] if isinstance(value, list) else []
         text = "[\n" + ",\n".join(lines) + "\n]\n" if lines else json.dumps(value, indent=1) + "\n"

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PRIOR_FILES } from "invcomp-decoder";
+import { namesOf } from "invcomp-decoder";
 import { defineConfig, type Plugin } from "vite";
 
 const PRIORS = join(import.meta.dirname, "..", "build", "priors");
@@ -23,12 +23,18 @@ function contents(): Plugin {
       const emit = (fileName: string, source: string | Uint8Array) =>
         this.emitFile({ type: "asset", fileName, source });
       const priors = names.map((folder) => {
-        const files = PRIOR_FILES.map((name) => [name, readFileSync(join(PRIORS, folder, name))] as const);
-        const { name, id, domain, licence } = JSON.parse(files[0][1].toString());
-        const hash = createHash("sha256").update(files[0][1]).digest("hex"); // of what names the others' hashes
+        const card = readFileSync(join(PRIORS, folder, "prior.json"));
+        const { name, id, domain, licence, files: hashes } = JSON.parse(card.toString());
+        const files = namesOf({ files: hashes });
+        const hash = createHash("sha256").update(card).digest("hex"); // of what names the others' hashes
         const address = `priors/${name}-${hash.slice(0, 8)}/`; // what changes has another address, since it is kept
-        for (const [file, data] of files) emit(address + file, data);
-        return { name, id, domain, licence, address, bytes: files.reduce((sum, [, data]) => sum + data.length, 0) };
+        let bytes = 0;
+        for (const file of files) {
+          const data = readFileSync(join(PRIORS, folder, file));
+          emit(address + file, data);
+          bytes += data.length;
+        }
+        return { name, id, domain, licence, address, files, bytes };
       });
       emit("priors/index.json", JSON.stringify(priors, null, 1));
       const runtimes = Object.values(bundle).flatMap((file) => {

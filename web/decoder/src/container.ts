@@ -159,6 +159,11 @@ function readParts(
   return { parts, cutPoints };
 }
 
+/** Whether a file codes a level, be it there or cut off. */
+export function isCoded({ levels }: Container, level: number): boolean {
+  return levels === null || Boolean((levels >> level) & 1);
+}
+
 /** How many bits are set. */
 export function bitCount(value: number): number {
   let count = 0;

@@ -1,7 +1,8 @@
 /** Bytes → picture: the one place where container, symbols, generator and resizing meet. */
 
-import { bitCount, type Container, readContainer, toBytes } from "./container.js";
+import { bitCount, type Container, isCoded, readContainer, toBytes } from "./container.js";
 import { UsageError } from "./errors.js";
+import { type LevelValues, withZeros } from "./factors.js";
 import type { Size } from "./fields.js";
 import { decodeStill } from "./foreign.js";
 import { fromPlanes, roundHalfEven, toImageData } from "./pixels.js";
@@ -62,21 +63,26 @@ export function read(bytes: Uint8Array | ArrayBuffer, prior: Prior, options: Rea
 /** The picture of a file that is read. */
 export async function paint(reading: Reading, prior: Prior, options: PaintOptions = {}): Promise<ImageData> {
   checkShown(prior, options);
-  const { content, size, levels } = reading;
+  const { content, size } = reading;
   const { name = "the file" } = options;
   const shown = shownSize(size, prior, options);
   if (content.foreign) {
     const still = await decodeStill(content.foreign, content.payload, size, name);
     return toImageData(resize(still, shown.width, shown.height));
   }
-  const used = levels.map((level, n) => (n < (options.levels ?? levels.length) ? level : withoutSymbols(level)));
-  const painted = await prior.generator.paint(used, content.rate, Math.max(shown.width, shown.height));
+  const painted = await prior.generator.paint(
+    usedLevels(reading, prior, options.levels),
+    content.rate,
+    Math.max(shown.width, shown.height),
+  );
   const whole = prior.architecture.imageSize === null ? size : painted;
   return toImageData(resize(fromPlanes(painted.planes, painted, whole), shown.width, shown.height));
 }
 
-function withoutSymbols(level: Level): Level {
-  return { ...level, symbols: new Int32Array(level.symbols.length) };
+/** The coarsest `most` levels of a file, and of the others that it codes what the prior expects, or zeros. */
+export function usedLevels({ content, levels }: Reading, { factors }: Prior, most = levels.length): LevelValues[] {
+  const missing = levels.map(({ coded }, n) => isCoded(content, n) && !(coded && n < most));
+  return factors?.fill(levels, missing, content.rate) ?? withZeros(levels, missing);
 }
 
 /** Size of a decoded picture whose original had the size `own`. */

@@ -2,9 +2,9 @@
 
 import type { Architecture } from "./architecture.js";
 import { PriorError } from "./errors.js";
+import type { LevelValues } from "./factors.js";
 import { Queue } from "./queue.js";
 import { type Device, type Network, startNetwork } from "./runtime.js";
-import type { Level } from "./symbols.js";
 
 /** A painted picture: (3, H, W) in [0, 1], not clamped. */
 export interface Painted {
@@ -32,7 +32,7 @@ export class Generator {
   }
 
   /** The picture of symbols at a rate index, `side` pixels large or more if several sizes are painted. */
-  paint(levels: readonly Level[], rate: number, side: number): Promise<Painted> {
+  paint(levels: readonly LevelValues[], rate: number, side: number): Promise<Painted> {
     return queue.run(() => this.painted(levels, rate, side));
   }
 
@@ -46,7 +46,7 @@ export class Generator {
     }
   }
 
-  private async painted(levels: readonly Level[], rate: number, side: number): Promise<Painted> {
+  private async painted(levels: readonly LevelValues[], rate: number, side: number): Promise<Painted> {
     const network = await this.started();
     try {
       return await this.run(network, levels, rate, side);
@@ -63,7 +63,7 @@ export class Generator {
 
   private async run(
     { session, tensor }: Network,
-    levels: readonly Level[],
+    levels: readonly LevelValues[],
     rate: number,
     side: number,
   ): Promise<Painted> {

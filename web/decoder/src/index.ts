@@ -4,6 +4,7 @@ export type { Architecture } from "./architecture.js";
 export { type Codec, type Container, type Header, MAX_BYTES, readContainer, readHeader, shortId } from "./container.js";
 export { decode, paint, type PaintOptions, read, type Reading, type ReadOptions } from "./decoder.js";
 export { FormatError, ImageError, InvcompError, PriorError, UsageError } from "./errors.js";
+export type { Factors } from "./factors.js";
 export type { Placement, Size } from "./fields.js";
 export type { Generator } from "./generator.js";
 export { type FileInfo, info } from "./info.js";
@@ -11,6 +12,7 @@ export {
   idBytes,
   type LoadOptions,
   loadPrior,
+  namesOf,
   PRIOR_FILES,
   type Prior,
   type PriorInfo,

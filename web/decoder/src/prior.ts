@@ -1,18 +1,33 @@
-/** A prior as `invcomp export-decoder` writes it: `prior.json`, `tables.json`, `generator.onnx`. */
+/**
+ * A prior as `invcomp export-decoder` writes it: `prior.json`, `tables.json`, `generator.onnx`, and, where `prior.json`
+ * names it, `factors.safetensors`.
+ */
 
 import { type Architecture, readArchitecture } from "./architecture.js";
 import { PriorError } from "./errors.js";
+import { type Factors, readFactors } from "./factors.js";
 import { Generator } from "./generator.js";
 import type { Device } from "./runtime.js";
 import { sha256 } from "./sha256.js";
 import { FORMAT, type LevelTables, readTables } from "./tables.js";
 
-/** Names of the files of a prior. */
-export const PRIOR_FILES = ["prior.json", "tables.json", "generator.onnx"] as const;
-type Name = (typeof PRIOR_FILES)[number];
+const OTHERS = ["tables.json", "generator.onnx"] as const;
+const FACTORS = "factors.safetensors";
+/** Names of the files that every prior has. */
+export const PRIOR_FILES = ["prior.json", ...OTHERS] as const;
+type Always = (typeof PRIOR_FILES)[number];
+type Name = Always | typeof FACTORS;
+type Other = Exclude<Name, "prior.json">;
+type Given = Blob | ArrayBuffer | Uint8Array;
 type Bytes = Uint8Array<ArrayBuffer>;
+type Files = Record<(typeof OTHERS)[number], Bytes> & { [FACTORS]?: Bytes };
 /** Bytes of a file. */
-const MOST: Record<Name, number> = { "prior.json": 1 << 20, "tables.json": 1 << 28, "generator.onnx": 1 << 30 };
+const MOST: Record<Name, number> = {
+  "prior.json": 1 << 20,
+  "tables.json": 1 << 28,
+  "generator.onnx": 1 << 30,
+  [FACTORS]: 1 << 26,
+};
 
 /** What `prior.json` says. */
 export interface PriorInfo {
@@ -21,7 +36,7 @@ export interface PriorInfo {
   id: string;
   domain: string;
   licence: string;
-  /** SHA-256 of `tables.json` and `generator.onnx`, hexadecimal. */
+  /** SHA-256 of the other files, hexadecimal. */
   files: Record<string, string>;
 }
 
@@ -32,10 +47,12 @@ export interface Prior {
   architecture: Architecture;
   tables: LevelTables[];
   generator: Generator;
+  /** What fills the levels of a file that are not there; without it they are zero. */
+  factors: Factors | null;
 }
 
-/** Where a prior is: the address of its folder, its three files by name, or files that have these names. */
-export type PriorSource = string | URL | Record<Name, Blob | ArrayBuffer | Uint8Array> | Iterable<File>;
+/** Where a prior is: the address of its folder, its files by name, or files that have these names. */
+export type PriorSource = string | URL | (Record<Always, Given> & { [FACTORS]?: Given }) | Iterable<File>;
 
 export interface LoadOptions {
   /** Called with bytes that have arrived and, where the server says it, how many there are. */
@@ -46,10 +63,9 @@ export interface LoadOptions {
 
 /** A prior, whose parts belong together. Throws `PriorError`. */
 export async function loadPrior(source: PriorSource, options: LoadOptions = {}): Promise<Prior> {
-  const files = await filesOf(source, options.onProgress ?? (() => {}));
-  const info = readInfo(parse(files["prior.json"], "prior.json"));
-  for (const name of ["tables.json", "generator.onnx"] as const) {
-    if ((await sha256(files[name])) !== info.files[name]) {
+  const { info, files } = await filesOf(source, options.onProgress ?? (() => {}));
+  for (const name of othersOf(info)) {
+    if ((await sha256(files[name]!)) !== info.files[name]) {
       const fact = `its SHA-256 is not the one in prior.json`;
       throw new PriorError(`${name} is damaged or of another prior than ${info.name}: ${fact}; export the prior again`);
     }
@@ -61,7 +77,17 @@ export async function loadPrior(source: PriorSource, options: LoadOptions = {}):
   const architecture = readArchitecture(table(said.architecture, "tables.json"));
   const tables = readTables(table(said.tensors, "tables.json"), architecture);
   const generator = new Generator(files["generator.onnx"], architecture, options.devices ?? ["webgpu", "wasm"]);
-  return { info, id: idBytes(info.id), architecture, tables, generator };
+  const factors = files[FACTORS] ? readFactors(files[FACTORS], architecture) : null;
+  return { info, id: idBytes(info.id), architecture, tables, generator, factors };
+}
+
+/** Names of the files of a prior, of whose `prior.json` only the hashes are asked. */
+export function namesOf(info: Pick<PriorInfo, "files">): Name[] {
+  return ["prior.json", ...othersOf(info)];
+}
+
+function othersOf({ files }: Pick<PriorInfo, "files">): Other[] {
+  return [...OTHERS, ...(Object.hasOwn(files, FACTORS) ? ([FACTORS] as const) : [])];
 }
 
 /** The 32 bytes of an id that is written in hexadecimal. */
@@ -95,32 +121,50 @@ function table(value: unknown, name: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
+/** What `prior.json` says, and the files that it names. */
+interface Found {
+  info: PriorInfo;
+  files: Files;
+}
+
 async function filesOf(source: PriorSource, onProgress: (loaded: number, total: number | null) => void) {
   if (typeof source === "string" || source instanceof URL) return download(String(source), onProgress);
-  const given = Symbol.iterator in source ? Object.fromEntries([...source].map((file) => [file.name, file])) : source;
-  const entries = PRIOR_FILES.map(async (name) => {
-    const file = (given as Partial<Record<Name, Blob | ArrayBuffer | Uint8Array>>)[name];
-    if (!file)
-      throw new PriorError(
-        `${name} is missing: a prior is ${PRIOR_FILES.join(", ")}, as invcomp export-decoder writes`,
-      );
-    return [name, new Uint8Array(file instanceof Blob ? await file.arrayBuffer() : file)] as const;
-  });
-  return Object.fromEntries(await Promise.all(entries)) as Record<Name, Bytes>;
+  const given: Partial<Record<Name, Given>> =
+    Symbol.iterator in source ? Object.fromEntries([...source].map((file) => [file.name, file])) : source;
+  const read = async (name: Name): Promise<Bytes> => {
+    const file = given[name];
+    if (!file) {
+      const all = [...new Set([...PRIOR_FILES, name])].join(", ");
+      throw new PriorError(`${name} is missing: a prior is ${all}, as invcomp export-decoder writes`);
+    }
+    return new Uint8Array(file instanceof Blob ? await file.arrayBuffer() : file);
+  };
+  const info = readInfo(parse(await read("prior.json"), "prior.json"));
+  return gathered(info, othersOf(info).map(read));
 }
 
 /** The files of the folder at an address. */
-async function download(folder: string, onProgress: (loaded: number, total: number | null) => void) {
+async function download(folder: string, onProgress: (loaded: number, total: number | null) => void): Promise<Found> {
   const base = folder.endsWith("/") ? folder : `${folder}/`;
-  const responses = await Promise.all(PRIOR_FILES.map((name) => request(base + name)));
+  const card = await body(await request(`${base}prior.json`), "prior.json", () => {});
+  const info = readInfo(parse(card, "prior.json"));
+  const names = othersOf(info);
+  const responses = await Promise.all(names.map((name) => request(base + name)));
   const lengths = responses.map(({ headers }) =>
     headers.get("Content-Encoding") ? 0 : Number(headers.get("Content-Length")),
   );
-  const total = lengths.every(Boolean) ? lengths.reduce((sum, length) => sum + length) : null;
-  let loaded = 0;
+  const total = lengths.every(Boolean) ? lengths.reduce((sum, length) => sum + length, card.length) : null;
+  let loaded = card.length;
   const arrived = (bytes: number) => onProgress((loaded += bytes), total);
-  const bodies = PRIOR_FILES.map(async (name, n) => [name, await body(responses[n], name, arrived)] as const);
-  return Object.fromEntries(await Promise.all(bodies)) as Record<Name, Bytes>;
+  return gathered(
+    info,
+    names.map((name, n) => body(responses[n], name, arrived)),
+  );
+}
+
+async function gathered(info: PriorInfo, others: Promise<Bytes>[]): Promise<Found> {
+  const found = await Promise.all(others);
+  return { info, files: Object.fromEntries(othersOf(info).map((name, n) => [name, found[n]])) as Files };
 }
 
 async function request(url: string): Promise<Response> {

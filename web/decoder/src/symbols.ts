@@ -1,7 +1,7 @@
 /** The symbols of all levels of a file, coarse to fine, by one range decoder or, in progressive files, one for each. */
 
 import { type Architecture, codedSize, type Shape } from "./architecture.js";
-import type { Container } from "./container.js";
+import { type Container, isCoded } from "./container.js";
 import { classOf, decodeWithContexts, type Plane, surprisesOfZeros, type Take } from "./contexts.js";
 import { FormatError } from "./errors.js";
 import type { Size } from "./fields.js";
@@ -57,7 +57,7 @@ function decodersOf(content: Container, levels: number): (RangeDecoder | null)[]
   const all = content.parts ? null : new RangeDecoder(content.payload, content.tail);
   let part = 0;
   return Array.from({ length: levels }, (_, level) => {
-    if (content.levels !== null && !((content.levels >> level) & 1)) return null;
+    if (!isCoded(content, level)) return null;
     if (!content.parts) return all;
     const payload = content.parts[part++];
     return payload ? new RangeDecoder(payload) : null;

@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { InvcompError, type Prior, read, readContainer } from "../src/index.js";
-import type { Level } from "../src/symbols.js";
-import { fieldsOf, GOLDEN, goldenFile, goldenPrior, json, missing, STEMS } from "./helpers.js";
+import { digestOf, fieldsOf, GOLDEN, goldenFile, goldenPrior, json, missing, STEMS } from "./helpers.js";
 
 const symbols = json<Record<string, string>>(GOLDEN, "symbols.json");
 const fields = json<Record<string, unknown>>(GOLDEN, "fields.json");
@@ -12,13 +10,6 @@ function priorOf(stem: string): Promise<Prior> {
   const key = stem.split("-")[1];
   if (!loaded.has(key)) loaded.set(key, goldenPrior(key));
   return loaded.get(key)!;
-}
-
-/** SHA-256 of the symbols of all levels, coarse to fine, as 32-bit integers, little endian. */
-function digestOf(levels: Level[]): string {
-  const hash = createHash("sha256");
-  for (const level of levels) hash.update(new Uint8Array(level.symbols.buffer));
-  return hash.digest("hex");
 }
 
 describe.each(STEMS)("%s", (stem) => {

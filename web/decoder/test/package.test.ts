@@ -12,11 +12,12 @@ const folder = mkdtempSync(join(tmpdir(), "invcomp-decoder-"));
 
 const SCRIPT = `
 import { readFileSync } from "node:fs";
-import { decode, info, InvcompError, loadPrior } from "invcomp-decoder";
+import { decode, info, InvcompError, loadPrior, namesOf } from "invcomp-decoder";
 
 const [, , priorFolder, file] = process.argv;
-const names = ["prior.json", "tables.json", "generator.onnx"];
-const prior = await loadPrior(Object.fromEntries(names.map((name) => [name, readFileSync(priorFolder + "/" + name)])));
+const read = (name) => readFileSync(priorFolder + "/" + name);
+const names = namesOf(JSON.parse(read("prior.json")));
+const prior = await loadPrior(Object.fromEntries(names.map((name) => [name, read(name)])));
 const picture = await decode(readFileSync(file), prior);
 const refusal = await decode(readFileSync(file).subarray(1), prior, { name: "x.inv" }).catch((error) => error);
 const { prior: name } = info(readFileSync(file), prior);

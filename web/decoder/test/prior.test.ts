@@ -85,7 +85,7 @@ describe("what is no prior is refused with one sentence", () => {
 });
 
 describe("a prior at an address", () => {
-  const files: Record<string, Uint8Array> = priorFiles("free");
+  const files: Record<string, Uint8Array> = { ...priorFiles("free") };
 
   /** Runs a server of a folder `free` while it is used; `length`: of what is said and sent of the generator. */
   async function served<T>(use: (url: string) => Promise<T>, cut = false): Promise<T> {
@@ -113,6 +113,22 @@ describe("a prior at an address", () => {
     const total = Object.values(files).reduce((sum, { length }) => sum + length, 0);
     expect(prior.info.name).toBe("free");
     expect(seen.at(-1)).toEqual([total, total]);
+  });
+
+  test("is asked for the factors that its prior.json names", async () => {
+    const card = files["prior.json"];
+    const info = parsed(card);
+    info.files["factors.safetensors"] = await sha256(text("no factors") as Uint8Array<ArrayBuffer>);
+    files["prior.json"] = text(info);
+    try {
+      const load = () => served((url) => loadPrior(`${url}/free`));
+      await expect(load()).rejects.toThrow(/factors.safetensors cannot be had: the server answers 404$/);
+      files["factors.safetensors"] = text("no factors");
+      await expect(load()).rejects.toThrow(/^factors.safetensors is damaged: its header is longer/);
+    } finally {
+      files["prior.json"] = card;
+      delete files["factors.safetensors"];
+    }
   });
 
   test("that is not there is refused, and one that breaks off", async () => {

@@ -1,6 +1,6 @@
 /** The priors and runtimes that the page was built with: which one a file needs, and how much of it has arrived. */
 
-import { type Build, type Device, idBytes, InvcompError, loadPrior, PRIOR_FILES } from "invcomp-decoder";
+import { type Build, type Device, idBytes, InvcompError, loadPrior } from "invcomp-decoder";
 import { type Prior, readContainer, readHeader, shortId } from "invcomp-decoder";
 
 /** An entry of `priors/index.json`. */
@@ -10,13 +10,15 @@ export interface Entry {
   domain: string;
   licence: string;
   address: string;
-  /** Of its three files. */
+  /** Names of its files. */
+  files: string[];
+  /** Of them all. */
   bytes: number;
 }
 
 /** The addresses of its files. */
-export function filesOf({ address }: Entry): string[] {
-  return PRIOR_FILES.map((name) => address + name);
+export function filesOf({ address, files }: Entry): string[] {
+  return files.map((name) => address + name);
 }
 
 /** A file of `runtimes.json`. */

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { PRIOR_FILES } from "../../decoder/src/prior";
+import { readArchitecture } from "../../decoder/src/architecture";
+import { readFactors } from "../../decoder/src/factors";
 import { goldenFile } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, settled } from "./browser";
 
@@ -27,8 +28,33 @@ test("sizes of what is downloaded", () => {
     page: size("index.html", "sw.js", "priors/index.json", "runtimes.json", ...shell),
   };
   for (const name of assets.filter((name) => name.endsWith(".wasm"))) figures[name.slice(7)] = size(name);
-  for (const { name, address } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
-    figures[name] = size(...PRIOR_FILES.map((file) => address + file));
+  for (const { name, address, files } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
+    figures[name] = size(...files.map((file: string) => address + file));
+  }
+  console.table(figures);
+});
+
+test("times of filling levels that are missing, in Node", () => {
+  const figures: Record<string, string> = {};
+  for (const { name, address, files } of JSON.parse(readFileSync(join(DIST, "priors", "index.json"), "utf-8"))) {
+    if (!files.includes("factors.safetensors")) continue;
+    const read = (file: string) => readFileSync(join(DIST, address, file));
+    const architecture = readArchitecture(JSON.parse(read("tables.json").toString()).architecture);
+    const side = architecture.imageSize!;
+    const levels = architecture.latentShapes({ width: side, height: side }).map((shape) => {
+      return { shape, symbols: new Int32Array(shape.reduce((size, length) => size * length)) };
+    });
+    const times = Array.from({ length: TIMES }, () => {
+      const factors = readFactors(read("factors.safetensors"), architecture);
+      const missing = levels.map((_, n) => n >= factors.levels - 1); // the most that are looked at
+      return ["first", "again"].map(() => {
+        const began = performance.now();
+        factors.fill(levels, missing, 0);
+        return performance.now() - began;
+      });
+    });
+    const typical = (n: number) => `${median(times.map((both) => both[n])).toFixed(0)} ms`;
+    figures[name] = `${typical(0)} at first, ${typical(1)} later; the very first ${times[0][0].toFixed(0)} ms`;
   }
   console.table(figures);
 });

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { type Browser, type BrowserContext, devices, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { checksum } from "../../decoder/src/checksums";
-import { GOLDEN, goldenFile, largestDifference, png, SHIPPED } from "../../decoder/test/helpers";
+import { type Cut, GOLDEN, goldenFile, largestDifference, pictureOf } from "../../decoder/test/helpers";
+import { png, SHIPPED, vectors } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, pixels, settled, SOFTWARE_GPU } from "./browser";
 
 const SCREENSHOTS = join(import.meta.dirname, "..", "..", "build", "screenshots");
@@ -55,15 +56,15 @@ describe.skipIf(none)("the page", () => {
       "829ec0351b84",
       "human faces, aligned as in FFHQ",
       "Apache-2.0",
-      "10.3 MB",
+      "11.3 MB",
       "faces-64",
-      "9.5 MB",
+      "10.5 MB",
       "14.2 MB",
     ]) {
       await table.getByText(text).first().waitFor();
     }
     await page.getByText("this page works offline.").waitFor({ timeout: 60_000 });
-    await page.getByText("34.0 MB in all are kept by your browser").waitFor();
+    await page.getByText("36.0 MB in all are kept by your browser").waitFor();
   });
 
   describe("pixels of golden files lie within 2 of Python's", () => {
@@ -80,6 +81,12 @@ describe.skipIf(none)("the page", () => {
       const most = stem.endsWith("jxl") ? 3 : 2;
       expect(largestDifference(await pixels(page), png(GOLDEN, `${stem}.png`))).toBeLessThanOrEqual(most);
     });
+  });
+
+  test.each(vectors<Cut[]>("cuts"))("$stem, cut off after $bytes bytes, is within 2 of Python's", async (cut) => {
+    expect(await choose(page, "cut.inv", goldenFile(cut.stem).subarray(0, cut.bytes))).toBeNull();
+    expect(await page.locator("#note").innerText()).toContain("cut.inv is truncated or damaged");
+    expect(largestDifference(await pixels(page), pictureOf(cut))).toBeLessThanOrEqual(2);
   });
 
   test("says what a file is, and shows its levels and their bytes", async () => {
@@ -132,6 +139,7 @@ describe.skipIf(none)("the page", () => {
       "face.inv is truncated or damaged: 3 of its 5 levels are there.",
     );
     expect(await page.locator("#levels button").count()).toBe(3);
+    await page.screenshot({ path: join(SCREENSHOTS, "truncated.png"), fullPage: true });
   });
 
   test("shows a file that claims a hundred million pixels, smaller", async () => {
