@@ -46,8 +46,8 @@ def train_prior(
         Path | None,
         typer.Option(
             "--from",
-            help="Folder of a run of the same preset, and of the same size or of half of it: "
-            "this run starts with its networks.",
+            help="Folder of a run or a prior, or the name of an installed prior, of the same preset, and of the same "
+            "size or of half of it: this run starts with its networks.",
             show_default="none",
         ),
     ] = None,

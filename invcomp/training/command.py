@@ -25,7 +25,8 @@ from invcomp.training.finish import About, hardware, write_prior
 from invcomp.training.growth import check_origin
 from invcomp.training.loop import Run, StepReport, choose_distortion, train
 from invcomp.training.monitor import LOG
-from invcomp.training.processes import Process, processes
+from invcomp.training.origin import find_densities, lacks_densities, load_origin, origin_folder, origin_note
+from invcomp.training.processes import Process, from_first, processes
 from invcomp.writing import make_folder, write_whole
 
 ABOUT = "about.json"
@@ -84,7 +85,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
     choose_device(request.device)
     with processes(request.device) as process:
         quiet = say if process.first else lambda _: None
-        origin = Checkpoint.load(request.origin) if request.origin and not request.resume else None
+        origin = load_origin(request.origin) if request.origin and not request.resume else None
         arch, config = planned(request, origin, quiet)
         if config.others and request.others is None:
             raise UsageError("this run mixes in other pictures: give them again with --others")
@@ -100,8 +101,12 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         if request.resume:
             run.restore(Checkpoint.load(request.output))
         elif request.origin and origin:
+            if lacks_densities(origin):
+                quiet(f"looking at training pictures with the encoder of {request.origin}")
+                find_densities(origin, pictures, process.device)
             run.start_from(origin)
-            if (log := request.origin / LOG).is_file() and process.first:
+            from_first(run.networks.density.parameters(), process)
+            if (log := origin_folder(request.origin) / LOG).is_file() and process.first:
                 write_whole(request.output / LOG, log.read_bytes())
         quiet(
             f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
@@ -189,7 +194,8 @@ def described(request: Request) -> About:
             return About(**json.loads(path.read_text()))
         except (ValueError, TypeError):
             raise DataError(f"{path} is damaged; delete it and give --name, --domain, … again") from None
-    about = About(request.name, request.domain, request.licence, request.data_note or request.data.name, request.limits)
+    data = (request.data_note or request.data.name) + (origin_note(request.origin) if request.origin else "")
+    about = About(request.name, request.domain, request.licence, data, request.limits)
     write_whole(path, json.dumps(asdict(about), indent=1).encode())
     return about
 
