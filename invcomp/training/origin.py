@@ -1,4 +1,4 @@
-"""What a run may start with: the checkpoint of another one, or a finished prior, which has all of that but densities."""
+"""What a run may start with: the checkpoint of another one, or a finished prior, which has all of it but densities."""
 
 from functools import partial
 from pathlib import Path
