@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from invcomp.cli import app
 from invcomp.codec import Codec
 from invcomp.errors import DataError, InvcompError, LossError, OutputError, UsageError
 from invcomp.inversion import losses
 from invcomp.pixels import to_tensor
-from invcomp.priors.architecture import from_preset
+from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.lpips import MissingWeightsError
 from invcomp.training.adversarial import gradient_penalty
 from invcomp.training.augment import augment, augment_for_critic
@@ -417,6 +419,8 @@ def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str,
         ({"augmentation": "fancy"}, UsageError, "plain or photographs"),
         ({"origin": Path("nowhere")}, DataError, "nowhere has no"),
         ({"batch": 500}, DataError, "smaller --batch"),
+        ({"latents": (8, 4)}, UsageError, "3 whole numbers from 1 to 256"),
+        ({"latents": (8, 4, 0)}, UsageError, "3 whole numbers from 1 to 256"),
     ],
 )
 def test_wrong_requests_get_a_sentence(
@@ -424,6 +428,21 @@ def test_wrong_requests_get_a_sentence(
 ) -> None:
     with pytest.raises(error, match=words):
         run_training(request(picture_folder, tmp_path / "p", **change), SILENT)
+
+
+def test_latent_channels_and_rate_weights_are_those_that_are_asked_for(picture_folder: Path, tmp_path: Path) -> None:
+    options = ("--latents", "6,2", "--lambda", "1e-5:1e-3", "--kimg", "0.05")
+    result = CliRunner().invoke(app, command(picture_folder, tmp_path / "p", *options)[3:])
+    assert result.exit_code == 0, result.output
+    prior = Codec(tmp_path / "p", "cpu").prior
+    assert isinstance(prior.arch, Architecture)
+    assert prior.arch.latent_channels == (6, 2)
+    assert prior.info.lambdas[0] == pytest.approx(1e-3)
+    assert prior.info.lambdas[-1] == pytest.approx(1e-5)
+    for wrong in (("--lambda", "1e-3:1e-5"), ("--lambda", "1e-3"), ("--latents", "6,x")):
+        result = CliRunner().invoke(app, command(picture_folder, tmp_path / "q", *wrong)[3:])
+        assert result.exit_code == 2
+        assert f"{wrong[0]} takes" in result.output
 
 
 def test_a_finished_prior_is_not_overwritten(picture_folder: Path, tiny_folder: Path) -> None:

@@ -31,6 +31,7 @@ from invcomp.writing import make_folder, write_whole
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
+MAX_LATENTS = 256  # channels of a level
 OTHERS_SHARE = 0.06  # of pictures of other things, where no other share is given
 
 
@@ -64,6 +65,8 @@ class Request:
     seed: int
     device: str
     force: bool
+    latents: tuple[int, ...] | None = None
+    rate_weights: tuple[float, float] | None = None
     graph: bool = True
     """Whether the prior gets a `generator.onnx`."""
 
@@ -175,7 +178,15 @@ def planned(
         others=(request.others_share or OTHERS_SHARE) if request.others else 0.0,
     )
     arch = from_preset(request.preset, None if request.free_size else request.image_size)
+    if request.latents is not None:
+        if len(request.latents) != arch.levels or any(not 1 <= n <= MAX_LATENTS for n in request.latents):
+            raise UsageError(
+                f"--latents takes {arch.levels} whole numbers from 1 to {MAX_LATENTS}, one for every level"
+            )
+        arch = replace(arch, latent_channels=request.latents)
     changes: dict[str, Any] = dict(AUGMENTATIONS[request.augmentation])
+    if request.rate_weights:
+        changes |= dict(zip(("lambda_low", "lambda_high"), request.rate_weights, strict=True))
     if request.origin and origin:
         check_origin(arch, origin.arch, request.origin)
         changes |= {**CONTINUED, "opened": origin.arch.levels}

@@ -46,7 +46,7 @@ class Density(nn.Module):
 
         The moment of a position leans on that of its channel; it is 0 where N pictures show nothing by chance.
         """
-        values: Tensor = self.log_scales[level].values.data[rate]  # type: ignore[assignment, index, union-attr]
+        values: Tensor = self.log_scales[level].values.data[rate]  # type: ignore[index]
         n, moments = len(residuals), residuals.float().square().mean(dim=0)
         shared = moments.mean(dim=(1, 2), keepdim=True)
         if values.shape[1:] == moments.shape[1:]:

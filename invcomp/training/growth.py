@@ -23,7 +23,9 @@ def check_origin(arch: Architecture, origin: Architecture, folder: Path) -> None
     if origin == arch or grows:
         return
     if (origin.image_size, origin.levels) in ((arch.image_size, arch.levels), (half(arch), arch.levels - 1)):
-        raise UsageError(f"{folder} has networks of other widths: a run starts with those of its own --preset")
+        raise UsageError(
+            f"{folder} has networks of other widths: a run starts with those of its own --preset and --latents"
+        )
     size = "any size" if origin.image_size is None else f"{origin.image_size} pixels"
     raise UsageError(
         f"{folder} makes pictures of {size}: a run starts with networks of its own --image-size, or of half of it"

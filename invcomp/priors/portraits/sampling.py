@@ -106,7 +106,8 @@ def draw_pictures(
     """Yields (index, picture) for all `indices`, in order and batch by batch, so that files are written as they come.
 
     The networks and `mean_style` lie on one device; a `head` of this size paints in place of the whole network. On a
-    GPU convolutions may use TF32: this is sampling, not decoding. Raises `UsageError` for a size that `paint` does not give.
+    GPU convolutions may use TF32: this is sampling, not decoding. Raises `UsageError` for a size that `paint` does not
+    give.
     """
     device = _device(mapping)
     if device.type == "cuda":
