@@ -41,7 +41,7 @@ from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.architecture import PortraitArchitecture
-from invcomp.priors.portraits.sampling import check_size, draw_pictures
+from invcomp.priors.portraits.sampling import check_size, draw_pictures, quick_head
 from invcomp.priors.registry import find_prior
 from invcomp.standing import ON_MISMATCH, WARNING, Standing
 
@@ -457,11 +457,12 @@ class Codec(Decoding):
         size: int | None = None,
         seed: int = 0,
         psi: tuple[float, float] | None = None,
+        quick: bool = False,
         report: Callable[[float], None] = lambda _: None,
     ) -> list[Image.Image]:
         """`n` new pictures; see `samples`."""
         images = []
-        for _, image in self.samples(range(n), rate=rate, size=size, seed=seed, psi=psi):
+        for _, image in self.samples(range(n), rate=rate, size=size, seed=seed, psi=psi, quick=quick):
             images.append(image)
             report(len(images))
         return images
@@ -474,6 +475,7 @@ class Codec(Decoding):
         size: int | None = None,
         seed: int = 0,
         psi: tuple[float, float] | None = None,
+        quick: bool = False,
     ) -> Iterator[tuple[int, Image.Image]]:
         """New pictures as they are drawn, with their indices; a picture depends on seed and index alone.
 
@@ -483,6 +485,7 @@ class Codec(Decoding):
         truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
         """
         settings = self.sampling(rate, size, psi)
+        head = quick_head(self.prior.generator, settings["size"], self.prior.info.name) if quick else None
         if isinstance(self.prior.generator, Generator):
             drawn = self._samples(indices, settings["rate"], settings["size"], seed, settings["psi"])
         else:
@@ -495,6 +498,7 @@ class Codec(Decoding):
                 indices=indices,
                 psi=settings["psi"],
                 size=settings["size"],
+                head=head,
             )
         return (self._with_maker(index, image) for index, image in drawn)
 

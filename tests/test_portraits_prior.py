@@ -35,6 +35,7 @@ from invcomp.priors.portraits import importing
 from invcomp.priors.portraits.architecture import PortraitArchitecture
 from invcomp.priors.portraits.generator import PortraitGenerator
 from invcomp.priors.portraits.mobile_stylegan import MappingNetwork, SynthesisNetwork
+from invcomp.priors.portraits.sampling import draw_styles, paint_quickly
 from invcomp.priors.reading import GENERATOR, read_tensors
 from tests.untrained import FIXED, untrained
 
@@ -249,6 +250,21 @@ def test_samples_are_drawn_from_w(small: Codec) -> None:
         small.sample(1, rate=1)
 
 
+def test_quick_samples_are_those_of_the_head(small: Codec, tiny: Codec) -> None:
+    generator, mapping = small.prior.generator, small.prior.mapping
+    assert isinstance(generator, PortraitGenerator)
+    assert mapping is not None
+    (quick,) = small.sample(1, size=32, seed=3, quick=True, psi=(0.8, 0.8))
+    styles = draw_styles(mapping, generator.mean_style, 3, [0], (0.8, 0.8))
+    with torch.no_grad():
+        painted = paint_quickly(generator.synthesis, generator.heads["32"], styles)  # type: ignore[arg-type]
+    assert difference(quick, to_image(painted[0])) < 1
+    with pytest.raises(UsageError, match="draws quickly at 16 or 32 pixels alone, not at 64: leave out --quick"):
+        small.sample(1, size=64, quick=True)
+    with pytest.raises(UsageError, match="has no quick way"):
+        tiny.sample(1, quick=True)
+
+
 def test_a_prior_that_draws_from_tables_has_no_truncation(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="psi"):
         Codec(untrained(tmp_path / "p", FIXED), "cpu").sample(1, psi=(0.5, 0.5))
@@ -273,14 +289,15 @@ def test_a_folder_of_samples_is_resumed(small_folder: Path, tmp_path: Path) -> N
     (folder / "000001.png").unlink()
     refused = CliRunner().invoke(app, ["sample", str(small_folder), "-n", "3", "-o", str(folder)])
     assert (refused.exit_code, "exists" in refused.output) == (1, True)
-    other = ["sample", str(small_folder), "-n", "3", "--size", "64", "-o", str(folder), "--resume"]
-    refused = CliRunner().invoke(app, other)
-    assert (refused.exit_code, "other settings" in refused.output) == (2, True)
+    for change in (["--size", "64"], ["--size", "32", "--quick"]):
+        other = ["sample", str(small_folder), "-n", "3", *change, "-o", str(folder), "--resume"]
+        refused = CliRunner().invoke(app, other)
+        assert (refused.exit_code, "other settings" in refused.output) == (2, True)
     assert "wrote 1 pictures" in run("--resume")  # the defaults are the same settings as what was given
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
 
 
-@pytest.mark.parametrize("wrong", [["--size", "100"], ["--rate", "1"]])
+@pytest.mark.parametrize("wrong", [["--size", "100"], ["--rate", "1"], ["--quick", "--size", "64"]])
 def test_a_refused_sample_leaves_nothing_behind(small_folder: Path, tmp_path: Path, wrong: list[str]) -> None:
     result = CliRunner().invoke(app, ["sample", str(small_folder), "-n", "1", "-o", str(tmp_path / "x"), *wrong])
     assert result.exit_code == 2

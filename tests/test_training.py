@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,28 +11,33 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from invcomp.cli import app
 from invcomp.codec import Codec
-from invcomp.errors import DataError, LossError, OutputError, UsageError
+from invcomp.errors import DataError, InvcompError, LossError, OutputError, UsageError
 from invcomp.inversion import losses
 from invcomp.pixels import to_tensor
-from invcomp.priors.architecture import from_preset
+from invcomp.priors.architecture import Architecture, from_preset
 from invcomp.priors.lpips import MissingWeightsError
 from invcomp.training.adversarial import gradient_penalty
 from invcomp.training.augment import augment, augment_for_critic
 from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.command import run_training
-from invcomp.training.config import TrainingConfig
+from invcomp.training.config import CONTINUED, TrainingConfig
 from invcomp.training.data import WINDOWS, load_others, load_training_set
 from invcomp.training.degrade import blur, cover, degrade, draw_things, grey, jpeg, noise
 from invcomp.training.density import Density
 from invcomp.training.loop import WITHOUT_LPIPS, Run, batches, choose_distortion
+from invcomp.training.monitor import LOG, RateFigures, evaluate
+from invcomp.training.origin import find_densities, load_origin
 from invcomp.training.processes import Process
 from tests.conftest import CRITIC_ONLY, request, windows
 
@@ -199,12 +205,12 @@ def test_a_run_grows_from_one_of_half_its_size(
     grown = Checkpoint.load(tmp_path / "p")
     assert grown.config.opened == 3
     assert [(past["image_size"], past["seen"]) for past in grown.past] == [(32, 4000), (64, grown.seen)]
-    for change in (
-        {"image_size": 128},
-        {"image_size": 64, "preset": "small"},
-        {"image_size": 64, "origin": free_folder},
+    for change, words in (
+        ({"image_size": 128}, "of half of it"),
+        ({"image_size": 64, "preset": "small"}, "its own --preset"),
+        ({"image_size": 64, "origin": free_folder}, "of half of it"),
     ):
-        with pytest.raises(UsageError, match="of half of it"):
+        with pytest.raises(UsageError, match=words):
             run_training(request(picture_folder, tmp_path / "q", **{"origin": tiny_folder, **change}), SILENT)
     assert not (tmp_path / "q").exists()
 
@@ -229,6 +235,105 @@ def test_a_run_goes_on_from_one_of_its_size_and_its_card_tells_of_both(
     with Image.open(output / "cuts.png") as cuts, Image.open(output / "worst.png") as worst:
         assert cuts.size == (6 * 34 - 2, 4 * 34 - 2)
         assert worst.size == (6 * 34 - 2, 2 * 34 - 2)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prior as it ships: without what its run needed."""
+    folder = tmp_path_factory.mktemp("finished") / "shipped"
+    ignored = shutil.ignore_patterns(NAME, LOG, "about.json")
+    return Path(shutil.copytree(tiny_folder, folder, ignore=ignored))
+
+
+def figures(run: Run, pictures: np.ndarray) -> list[RateFigures]:
+    return evaluate(run.averaged(), torch.from_numpy(pictures).float() / 255)
+
+
+def test_a_run_that_starts_with_a_prior_begins_where_the_priors_own_run_ended(
+    picture_folder: Path, tiny_folder: Path, finished: Path
+) -> None:
+    process = Process(0, 1, torch.device("cpu"))
+    pictures = load_training_set(picture_folder, 32, aligned=True).pictures
+    trained, found = Checkpoint.load(tiny_folder), load_origin(finished)
+    assert found.past == trained.past
+    find_densities(found, pictures, process.device)
+    config = replace(trained.config, kimg=4.0, **CONTINUED, opened=3)
+    runs = [Run(trained.arch, config, process) for _ in range(2)]
+    for run, origin in zip(runs, (trained, found), strict=True):
+        run.start_from(origin)
+    critics = [run.networks.critic.state_dict() for run in runs]
+    assert all((critics[0][name] - value).abs().max() < 1e-2 for name, value in critics[1].items())  # stored as fp16
+    before, start = (figures(run, pictures[:24]) for run in runs)
+    for old, new in zip(before, start, strict=True):
+        assert new.psnr == pytest.approx(old.psnr, abs=0.3)
+        assert new.bytes < 1.05 * old.bytes + 1
+    batch = batches(pictures, None, config, process, 0)
+    for number in range(12):
+        runs[1].step(next(batch), number)
+    for old, new in zip(start, figures(runs[1], pictures[:24]), strict=True):
+        assert new.psnr > old.psnr - 1.5
+        assert new.bytes < 1.3 * old.bytes + 2
+
+
+def test_a_prior_is_trained_further_and_grown_and_the_card_tells_of_it(
+    picture_folder: Path, finished: Path, tmp_path: Path
+) -> None:
+    same, grown = tmp_path / "same", tmp_path / "grown"
+    run_training(request(picture_folder, same, kimg=0.1, origin=finished), SILENT)
+    text = (same / "README.md").read_text()
+    assert "Before that, at 32 pixels: 4,000 seen" in text
+    assert "those of the prior `tiny`" in text
+    training = json.loads((same / "prior.json").read_text())["training"]
+    assert [past["seen"] for past in training["before"]] == [4000]
+    (same / NAME).unlink()
+    run_training(request(picture_folder, grown, image_size=64, kimg=0.1, origin=same), SILENT)
+    state = Checkpoint.load(grown)
+    assert state.config.opened == 3
+    assert [(past["image_size"], past["seen"]) for past in state.past] == [(32, 4000), (32, 112), (64, state.seen)]
+    assert Codec(grown, "cpu").sample(1)[0].size == (64, 64)
+
+
+def test_a_prior_of_free_size_is_trained_further(picture_folder: Path, free_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(free_folder, tmp_path / "free", ignore=shutil.ignore_patterns(NAME)))
+    run_training(request(picture_folder, tmp_path / "p", free_size=True, kimg=0.1, origin=folder), SILENT)
+    assert Checkpoint.load(tmp_path / "p").before[0]["seen"] == Checkpoint.load(free_folder).seen
+
+
+def test_priors_that_no_run_can_start_with_are_refused(picture_folder: Path, finished: Path, tmp_path: Path) -> None:
+    untold = Path(shutil.copytree(finished, tmp_path / "untold"))
+    card = json.loads((untold / "prior.json").read_text())
+    (untold / "prior.json").write_text(json.dumps(card | {"training": {}}))
+    for origin, words in (
+        (Path("portraits"), "portraits was imported and has no encoder"),
+        (Path("faces"), "faces makes pictures of 128 pixels: .* of half of it"),
+        (Path("faces-64"), "faces-64 makes pictures of 64 pixels"),
+        (untold, "does not tell how the prior was trained"),
+        (picture_folder, "is no prior"),
+    ):
+        with pytest.raises(InvcompError, match=words):
+            run_training(request(picture_folder, tmp_path / "q", origin=origin), SILENT)
+    with pytest.raises(UsageError, match="other widths"):
+        run_training(request(picture_folder, tmp_path / "q", image_size=64, origin=Path("faces-64")), SILENT)
+    assert not (tmp_path / "q").exists()
+
+
+@torch.no_grad()
+def test_densities_found_from_residuals_code_them_as_well_as_their_own() -> None:
+    torch.manual_seed(0)
+    arch = from_preset("tiny", 16)
+    own, found = Density(arch), Density(arch)
+    rates = torch.full((256,), 3.0)
+    for level, shape in enumerate(arch.latent_shapes(16, 16)):
+        own.log_scales[level].values.copy_(torch.linspace(-1.0, 2.0, shape[0])[:, None, None].expand(*shape))
+        drawn = [own.sample(level, torch.zeros(256, *shape), rates) for _ in range(2)]
+        found.match(level, 3, drawn[0])
+        bits = [float(density.bits(level, drawn[1], rates).mean()) for density in (own, found)]
+        assert bits[1] < 1.02 * bits[0]
+        found.match(level, 3, torch.zeros(4, *shape))
+        assert found.bits(level, torch.ones(256, *shape), rates).isfinite().all()
+    free = Density(from_preset("tiny", None))
+    free.match(0, 0, torch.randn(4, 8, 2, 3))
+    assert free.scale(0, torch.zeros(1)).shape == (1, 8, 1, 1)
 
 
 def test_densities_are_probabilities_with_gradients_in_the_tails() -> None:
@@ -314,6 +419,8 @@ def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str,
         ({"augmentation": "fancy"}, UsageError, "plain or photographs"),
         ({"origin": Path("nowhere")}, DataError, "nowhere has no"),
         ({"batch": 500}, DataError, "smaller --batch"),
+        ({"latents": (8, 4)}, UsageError, "3 whole numbers from 1 to 256"),
+        ({"latents": (8, 4, 0)}, UsageError, "3 whole numbers from 1 to 256"),
     ],
 )
 def test_wrong_requests_get_a_sentence(
@@ -321,6 +428,21 @@ def test_wrong_requests_get_a_sentence(
 ) -> None:
     with pytest.raises(error, match=words):
         run_training(request(picture_folder, tmp_path / "p", **change), SILENT)
+
+
+def test_latent_channels_and_rate_weights_are_those_that_are_asked_for(picture_folder: Path, tmp_path: Path) -> None:
+    options = ("--latents", "6,2", "--lambda", "1e-5:1e-3", "--kimg", "0.05")
+    result = CliRunner().invoke(app, command(picture_folder, tmp_path / "p", *options)[3:])
+    assert result.exit_code == 0, result.output
+    prior = Codec(tmp_path / "p", "cpu").prior
+    assert isinstance(prior.arch, Architecture)
+    assert prior.arch.latent_channels == (6, 2)
+    assert prior.info.lambdas[0] == pytest.approx(1e-3)
+    assert prior.info.lambdas[-1] == pytest.approx(1e-5)
+    for wrong in (("--lambda", "1e-3:1e-5"), ("--lambda", "1e-3"), ("--latents", "6,x")):
+        result = CliRunner().invoke(app, command(picture_folder, tmp_path / "q", *wrong)[3:])
+        assert result.exit_code == 2
+        assert f"{wrong[0]} takes" in result.output
 
 
 def test_a_finished_prior_is_not_overwritten(picture_folder: Path, tiny_folder: Path) -> None:

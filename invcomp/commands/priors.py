@@ -80,6 +80,10 @@ def sample(
             show_default="0.8:1.0, for an imported prior 0.7:1.0",
         ),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Nearly the same pictures in a third of the time; portraits, 128 or 256 pixels."),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the pictures that are in the folder.")] = False,
     label: Label = False,
     device: Device = "auto",
@@ -107,8 +111,9 @@ def sample(
         codec = Codec(prior, device)
         keep_freed_memory()
         settings = codec.sampling(rate, size, truncation)
-        drawn = codec.samples(missing, seed=seed, **settings)
-        drawing = {"prior": codec.prior.info.id, "seed": seed, **settings} | ({"label": True} if label else {})
+        drawn = codec.samples(missing, seed=seed, quick=quick, **settings)
+        drawing = {"prior": codec.prior.info.id, "seed": seed, **settings}
+        drawing |= {name: True for name, given in (("quick", quick), ("label", label)) if given}
         if not as_grid:
             make_folder(output)
             note_settings(output / "samples.json", drawing, resume)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from invcomp.commands.parsing import parse_ends, parse_whole_numbers
+from invcomp.errors import UsageError
 from invcomp.terminal import (
     Device,
     Force,
@@ -21,6 +23,20 @@ def train_prior(
         bool, typer.Option("--free-size", help="A prior for pictures of any size, trained on crops of --image-size.")
     ] = False,
     preset: Annotated[str, typer.Option(help="tiny, small or base.")] = "small",
+    latents: Annotated[
+        str | None,
+        typer.Option(
+            help="Latent channels of every level, coarse to fine.", show_default="the preset's, like 24,12,8,4"
+        ),
+    ] = None,
+    rate_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--lambda",
+            help="Rate weights of the largest and of the smallest files, LOW:HIGH, distortion per bit.",
+            show_default="3e-6:2e-3",
+        ),
+    ] = None,
     kimg: Annotated[float, typer.Option(help="Length of the run in thousands of pictures.")] = 800.0,
     batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 32,
     distortion: Annotated[
@@ -46,8 +62,8 @@ def train_prior(
         Path | None,
         typer.Option(
             "--from",
-            help="Folder of a run of the same preset, and of the same size or of half of it: "
-            "this run starts with its networks.",
+            help="Folder of a run or a prior, or the name of an installed prior, of the same preset, and of the same "
+            "size or of half of it: this run starts with its networks.",
             show_default="none",
         ),
     ] = None,
@@ -76,6 +92,8 @@ def train_prior(
                 image_size=image_size,
                 free_size=free_size,
                 preset=preset,
+                latents=parse_whole_numbers(latents, "--latents") if latents is not None else None,
+                rate_weights=parse_rate_weights(rate_weights) if rate_weights is not None else None,
                 kimg=kimg,
                 batch=batch,
                 distortion=distortion,
@@ -102,3 +120,12 @@ def train_prior(
         )
         if not ended:
             raise typer.Exit(130)
+
+
+def parse_rate_weights(text: str) -> tuple[float, float]:
+    """`3e-6:2e-3` → its ends. Raises `UsageError`."""
+    taken = "--lambda takes two numbers above 0, the lower first, like 3e-6:2e-3"
+    low, high = parse_ends(text, taken)
+    if not 0 < low < high < float("inf"):
+        raise UsageError(f"{taken}, not {text!r}")
+    return low, high

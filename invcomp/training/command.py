@@ -25,11 +25,13 @@ from invcomp.training.finish import About, hardware, write_prior
 from invcomp.training.growth import check_origin
 from invcomp.training.loop import Run, StepReport, choose_distortion, train
 from invcomp.training.monitor import LOG
-from invcomp.training.processes import Process, processes
+from invcomp.training.origin import find_densities, lacks_densities, load_origin, origin_folder, origin_note
+from invcomp.training.processes import Process, from_first, processes
 from invcomp.writing import make_folder, write_whole
 
 ABOUT = "about.json"
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
+MAX_LATENTS = 256  # channels of a level
 OTHERS_SHARE = 0.06  # of pictures of other things, where no other share is given
 
 
@@ -63,6 +65,8 @@ class Request:
     seed: int
     device: str
     force: bool
+    latents: tuple[int, ...] | None = None
+    rate_weights: tuple[float, float] | None = None
     graph: bool = True
     """Whether the prior gets a `generator.onnx`."""
 
@@ -84,7 +88,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
     choose_device(request.device)
     with processes(request.device) as process:
         quiet = say if process.first else lambda _: None
-        origin = Checkpoint.load(request.origin) if request.origin and not request.resume else None
+        origin = load_origin(request.origin) if request.origin and not request.resume else None
         arch, config = planned(request, origin, quiet)
         if config.others and request.others is None:
             raise UsageError("this run mixes in other pictures: give them again with --others")
@@ -100,8 +104,12 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         if request.resume:
             run.restore(Checkpoint.load(request.output))
         elif request.origin and origin:
+            if lacks_densities(origin):
+                quiet(f"looking at training pictures with the encoder of {request.origin}")
+                find_densities(origin, pictures, process.device)
             run.start_from(origin)
-            if (log := request.origin / LOG).is_file() and process.first:
+            from_first(run.networks.density.parameters(), process)
+            if (log := origin_folder(request.origin) / LOG).is_file() and process.first:
                 write_whole(request.output / LOG, log.read_bytes())
         quiet(
             f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
@@ -170,7 +178,15 @@ def planned(
         others=(request.others_share or OTHERS_SHARE) if request.others else 0.0,
     )
     arch = from_preset(request.preset, None if request.free_size else request.image_size)
+    if request.latents is not None:
+        if len(request.latents) != arch.levels or any(not 1 <= n <= MAX_LATENTS for n in request.latents):
+            raise UsageError(
+                f"--latents takes {arch.levels} whole numbers from 1 to {MAX_LATENTS}, one for every level"
+            )
+        arch = replace(arch, latent_channels=request.latents)
     changes: dict[str, Any] = dict(AUGMENTATIONS[request.augmentation])
+    if request.rate_weights:
+        changes |= dict(zip(("lambda_low", "lambda_high"), request.rate_weights, strict=True))
     if request.origin and origin:
         check_origin(arch, origin.arch, request.origin)
         changes |= {**CONTINUED, "opened": origin.arch.levels}
@@ -189,7 +205,8 @@ def described(request: Request) -> About:
             return About(**json.loads(path.read_text()))
         except (ValueError, TypeError):
             raise DataError(f"{path} is damaged; delete it and give --name, --domain, … again") from None
-    about = About(request.name, request.domain, request.licence, request.data_note or request.data.name, request.limits)
+    data = (request.data_note or request.data.name) + (origin_note(request.origin) if request.origin else "")
+    about = About(request.name, request.domain, request.licence, data, request.limits)
     write_whole(path, json.dumps(asdict(about), indent=1).encode())
     return about
 

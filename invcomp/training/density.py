@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from invcomp.priors.architecture import COARSEST, Architecture
 from invcomp.priors.layers import RateTable
 
+POOLED_PICTURES = 16  # as many as what all positions of a channel say of one of them counts
+LEAST_LOG_SCALE = -3.0  # of what is found: the rounded symbols are 0 but for one in 10,000, and a rare 1 has its price
+
 
 class Density(nn.Module):
     """Zero-centred logistic densities of the residuals."""
@@ -36,6 +39,20 @@ class Density(nn.Module):
         upper, lower = (residual.float() + 0.5) / scale, (residual.float() - 0.5) / scale
         log_mass = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-1 / scale))
         return -log_mass.sum(dim=(1, 2, 3)) / math.log(2)
+
+    @torch.no_grad()
+    def match(self, level: int, rate: int, residuals: Tensor) -> None:
+        """Give the densities at a rate index the second moments of residuals (N, C, H, W), before rounding.
+
+        The moment of a position leans on that of its channel; it is 0 where N pictures show nothing by chance.
+        """
+        values: Tensor = self.log_scales[level].values.data[rate]  # type: ignore[index]
+        n, moments = len(residuals), residuals.float().square().mean(dim=0)
+        shared = moments.mean(dim=(1, 2), keepdim=True)
+        if values.shape[1:] == moments.shape[1:]:
+            shared = (n * moments + POOLED_PICTURES * shared) / (n + POOLED_PICTURES)
+        scales = (3 * shared).sqrt() / math.pi  # a logistic's variance is (pi * scale)^2 / 3
+        values.copy_(scales.log().clamp(LEAST_LOG_SCALE, 6))
 
     def sample(self, level: int, like: Tensor, rate: Tensor) -> Tensor:
         """Integer residuals drawn from the densities, of the shape of `like` (N, C, H, W)."""

@@ -1,4 +1,4 @@
-"""Runs that go on from a finished one, at the same size or, growing by a level, at twice the size."""
+"""Runs that go on from another one or a prior, at the same size or, growing by a level, at twice the size."""
 
 from pathlib import Path
 
@@ -13,19 +13,27 @@ PER_LEVEL = ("widths", "latent_channels", "encoder_widths", "critic_widths")
 
 
 def check_origin(arch: Architecture, origin: Architecture, folder: Path) -> None:
-    """Raises `UsageError` if a run of `arch` cannot start with the networks of the one in `folder`."""
+    """Raises `UsageError` if a run of `arch` cannot start with the networks of the run or prior `folder`."""
     grows = (
         arch.image_size is not None
-        and origin.image_size == arch.image_size // 2
+        and origin.image_size == half(arch)
         and origin.rates == arch.rates
         and all(getattr(origin, name) == getattr(arch, name)[:-1] for name in PER_LEVEL)
     )
-    if origin != arch and not grows:
-        size = "any size" if origin.image_size is None else f"{origin.image_size} pixels"
+    if origin == arch or grows:
+        return
+    if (origin.image_size, origin.levels) in ((arch.image_size, arch.levels), (half(arch), arch.levels - 1)):
         raise UsageError(
-            f"{folder} holds a run for pictures of {size}: "
-            "a run starts with one of its own --image-size, or of half of it, and of its own --preset"
+            f"{folder} has networks of other widths: a run starts with those of its own --preset and --latents"
         )
+    size = "any size" if origin.image_size is None else f"{origin.image_size} pixels"
+    raise UsageError(
+        f"{folder} makes pictures of {size}: a run starts with networks of its own --image-size, or of half of it"
+    )
+
+
+def half(arch: Architecture) -> int | None:
+    return None if arch.image_size is None else arch.image_size // 2
 
 
 def take_networks(networks: Networks, origin: Checkpoint) -> None:

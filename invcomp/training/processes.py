@@ -57,6 +57,15 @@ def average_over_processes(parameters: Iterable[nn.Parameter], world: int) -> No
         offset += gradient.numel()
 
 
+@torch.no_grad()
+def from_first(parameters: Iterable[nn.Parameter], process: Process) -> None:
+    """Every process ends with what the first one has, where each computed it for itself."""
+    if process.world == 1:
+        return
+    for parameter in parameters:
+        torch.distributed.broadcast(parameter.data, 0)
+
+
 class Stop:
     """Becomes true on Ctrl-C or SIGTERM, so that the run ends with a checkpoint."""
 
