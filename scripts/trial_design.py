@@ -6,10 +6,10 @@
     python scripts/trial_design.py TRAINING REAL -o trials --from RUN --others PHOTOGRAPHS
 
 Every run is nothing but a call of `invcomp train-prior`; options that this script does not know go to all of them. A
-finished run is kept, a stopped one goes on, and one that fails is named at the end (with `--from` those of other widths).
+finished run is kept, a stopped one goes on, one that fails is named at the end (with `--from` those of other widths).
 Each is then measured on REAL, which no run saw, with the encoder alone at every rate index: PSNR, LPIPS-squeeze and,
-with the extra `faces`, the identity distance, read off at 100 and 200 bytes by the lengths of the integer tables; and
-bytes at equal PSNR and LPIPS against the reference (Bjøntegaard rates). What `seed-1` and `seed-2`, the reference with
+with the extra `faces`, the identity distance, read off at 100 and 200 bytes by the lengths of the integer tables; bytes
+at equal PSNR and LPIPS against the reference too (Bjøntegaard rates). What `seed-1` and `seed-2`, the reference with
 other seeds, differ by is chance.
 
 For a run of 10,000 pictures of 64 pixels with the preset small two idle cores take about 7 minutes: half of it for the
