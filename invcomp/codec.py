@@ -505,6 +505,8 @@ class Codec(Decoding):
     def sampling(self, rate: int | None, size: int | None, psi: tuple[float, float] | None) -> dict[str, Any]:
         """The arguments of `samples` with what is left open filled in. Raises `UsageError`."""
         arch, name = self.prior.arch, self.prior.info.name
+        if psi is not None and not 0 <= psi[0] <= psi[1] <= 2:
+            raise UsageError(f"the truncation psi lies between 0 and 2, the lower end first, not {psi[0]:g}:{psi[1]:g}")
         if isinstance(self.prior.generator, Generator):
             if self.prior.factors is not None:
                 psi = psi or PSI

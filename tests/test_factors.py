@@ -184,6 +184,12 @@ def test_draws_depend_on_seed_and_index_alone(codec: Codec) -> None:
         codec.sample(1, rate=RATES)
 
 
+@pytest.mark.parametrize("psi", [(1, 0.5), (-1, 1), (0, 9), (np.nan, np.nan), (0, np.inf)])
+def test_an_impossible_truncation_is_refused(codec: Codec, psi: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match="psi lies between 0 and 2"):
+        codec.sample(1, psi=psi)
+
+
 def test_drawn_symbols_lie_within_the_tables(codec: Codec) -> None:
     drawn = draw_symbols(codec.prior.tables, codec.prior.factors, SHAPES, 0, 3, (2.0, 2.0))
     for level, table in zip(drawn, codec.prior.tables, strict=True):
