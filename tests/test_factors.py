@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from PIL import Image
+from typer.testing import CliRunner
 
 from invcomp import container
+from invcomp.cli import app
 from invcomp.codec import Codec
 from invcomp.container import Container
 from invcomp.decoder import Decoder
@@ -188,6 +190,17 @@ def test_draws_depend_on_seed_and_index_alone(codec: Codec) -> None:
 def test_an_impossible_truncation_is_refused(codec: Codec, psi: tuple[float, float]) -> None:
     with pytest.raises(UsageError, match="psi lies between 0 and 2"):
         codec.sample(1, psi=psi)
+
+
+def test_a_folder_is_not_resumed_with_a_factor_analysis_that_was_fitted_anew(tmp_path: Path) -> None:
+    folder = with_factors(untrained(tmp_path / "p", FIXED))
+    arguments = ["sample", str(folder), "-n", "1", "-o", str(tmp_path / "drawn"), "--device", "cpu"]
+    for options in ([], ["--resume"]):
+        result = CliRunner().invoke(app, [*arguments, *options])
+        assert result.exit_code == 0, result.output
+    with_factors(folder, random_factors(seed=1))
+    refused = CliRunner().invoke(app, [*arguments, "--resume"])
+    assert (refused.exit_code, "other settings" in refused.output) == (2, True)
 
 
 def test_drawn_symbols_lie_within_the_tables(codec: Codec) -> None:

@@ -94,6 +94,7 @@ def sample(
         from invcomp.codec import Codec
         from invcomp.label import TOO_SMALL, mark
         from invcomp.memory import keep_freed_memory
+        from invcomp.priors.factors import FACTORS
 
         as_grid = output.suffix.lower() in extensions()
         names = [output] if as_grid else [output / f"{index:06d}.png" for index in range(n)]
@@ -109,6 +110,8 @@ def sample(
         settings = codec.sampling(rate, size, truncation)
         drawn = codec.samples(missing, seed=seed, **settings)
         drawing = {"prior": codec.prior.info.id, "seed": seed, **settings} | ({"label": True} if label else {})
+        if FACTORS in codec.prior.info.files:  # which may be fitted anew, and the id stays
+            drawing["factors"] = codec.prior.info.files[FACTORS]
         if not as_grid:
             make_folder(output)
             note_settings(output / "samples.json", drawing, resume)
