@@ -478,9 +478,10 @@ class Codec(Decoding):
         """New pictures as they are drawn, with their indices; a picture depends on seed and index alone.
 
         A trained prior draws the levels that its factor analysis covers from that, with a truncation uniform in the
-        range `psi`, and others, or all if it has none, from the tables of a `rate` index (by default the middle one);
-        `size` is the side in pixels, for a prior of free size. An imported one draws W, drawn towards the mean by a
-        truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
+        range `psi`, and leaves finer ones zero; without one it draws all from the tables of a `rate` index (by default
+        the middle one). `size` is the side in pixels, for a prior of free size. An imported one draws W, drawn towards
+        the mean by a truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises
+        `UsageError`.
         """
         settings = self.sampling(rate, size, psi)
         if isinstance(self.prior.generator, Generator):

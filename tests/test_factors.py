@@ -203,6 +203,21 @@ def test_a_folder_is_not_resumed_with_a_factor_analysis_that_was_fitted_anew(tmp
     assert (refused.exit_code, "other settings" in refused.output) == (2, True)
 
 
+def test_levels_that_are_not_covered_are_drawn_as_zeros(codec: Codec) -> None:
+    full = random_factors()
+    count = sum(int(np.prod(shape)) for shape in SHAPES[:2])
+    channels = sum(FIXED.latent_channels[:2])
+    two = Factors(
+        SHAPES[:2], full.mean[:count], full.noise[:count], full.loadings[:count], full.scale, full.steps[:, :channels]
+    )
+    drawn = [draw_symbols(codec.prior.tables, two, SHAPES, 2, seed, (0.0, 0.0)) for seed in (1, 2)]
+    assert [level.shape for level in drawn[0]] == list(SHAPES)
+    assert drawn[0][0].any()
+    assert not drawn[0][2].any()
+    for one, other in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_drawn_symbols_lie_within_the_tables(codec: Codec) -> None:
     drawn = draw_symbols(codec.prior.tables, codec.prior.factors, SHAPES, 0, 3, (2.0, 2.0))
     for level, table in zip(drawn, codec.prior.tables, strict=True):
