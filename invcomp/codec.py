@@ -480,9 +480,10 @@ class Codec(Decoding):
         """New pictures as they are drawn, with their indices; a picture depends on seed and index alone.
 
         A trained prior draws the levels that its factor analysis covers from that, with a truncation uniform in the
-        range `psi`, and others, or all if it has none, from the tables of a `rate` index (by default the middle one);
-        `size` is the side in pixels, for a prior of free size. An imported one draws W, drawn towards the mean by a
-        truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises `UsageError`.
+        range `psi`, and leaves finer ones zero; without one it draws all from the tables of a `rate` index (by default
+        the middle one). `size` is the side in pixels, for a prior of free size. An imported one draws W, drawn towards
+        the mean by a truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises
+        `UsageError`.
         """
         settings = self.sampling(rate, size, psi)
         head = quick_head(self.prior.generator, settings["size"], self.prior.info.name) if quick else None
@@ -509,6 +510,8 @@ class Codec(Decoding):
     def sampling(self, rate: int | None, size: int | None, psi: tuple[float, float] | None) -> dict[str, Any]:
         """The arguments of `samples` with what is left open filled in. Raises `UsageError`."""
         arch, name = self.prior.arch, self.prior.info.name
+        if psi is not None and not 0 <= psi[0] <= psi[1] <= 2:
+            raise UsageError(f"the truncation psi lies between 0 and 2, the lower end first, not {psi[0]:g}:{psi[1]:g}")
         if isinstance(self.prior.generator, Generator):
             if self.prior.factors is not None:
                 psi = psi or PSI

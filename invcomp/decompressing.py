@@ -153,7 +153,8 @@ def decode(data: bytes, name: str, decoding: Decoding, options: Options, size: i
     if not options.partial:
         return Decoded(image, decoding.made_by)
     there, had = decoding.levels_there(data, name)
-    notes = [f"{name} is truncated: {there} of its {had} levels are there"] if there < had else []
+    truncated = f"{name} is truncated: {there} of its {had} levels are there; the prior fills in the rest"
+    notes = [truncated] if there < had else []
     return Decoded(image, decoding.made_by, notes, {"levels": there, "of": had})
 
 

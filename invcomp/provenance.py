@@ -38,7 +38,7 @@ def decoded(prior: Prior, used: int, coded: int) -> Info:
     levels: Info = {}
     if used < coded:
         levels = {LEVELS: f"{used} of {coded}"}
-        said += f" Of its levels only {levels[LEVELS]} are shown, the coarsest."
+        said += f" Only {levels[LEVELS]} levels, the coarsest, are its own; the rest is filled in."
     return info(f"{said} Details may be invented.", [prior[1]], GENERATED) | levels
 
 

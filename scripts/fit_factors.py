@@ -1,6 +1,6 @@
 """Fit how the coarse levels of a prior hang together, for samples and for levels that are missing.
 
-    python scripts/make_faces.py -n 1500 -o faces --size 128 --seed 7         # pictures that it was trained with
+    python scripts/make_faces.py -n 1500 -o faces --size 128 --seed 7         # drawn as those of its training
     python scripts/make_faces.py -n 300 -o held-out --size 128 --seed 9001    # and others
     python scripts/fit_factors.py pretrained/faces faces --held-out held-out
 

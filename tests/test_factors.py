@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from PIL import Image
+from typer.testing import CliRunner
 
 from invcomp import container
+from invcomp.cli import app
 from invcomp.codec import Codec
 from invcomp.container import Container
 from invcomp.decoder import Decoder
@@ -182,6 +184,38 @@ def test_draws_depend_on_seed_and_index_alone(codec: Codec) -> None:
     assert mean[0].tobytes() == mean[1].tobytes() == codec.sample(1, psi=(0, 0), seed=9)[0].tobytes()
     with pytest.raises(UsageError, match="rate index"):
         codec.sample(1, rate=RATES)
+
+
+@pytest.mark.parametrize("psi", [(1, 0.5), (-1, 1), (0, 9), (np.nan, np.nan), (0, np.inf)])
+def test_an_impossible_truncation_is_refused(codec: Codec, psi: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match="psi lies between 0 and 2"):
+        codec.sample(1, psi=psi)
+
+
+def test_a_folder_is_not_resumed_with_a_factor_analysis_that_was_fitted_anew(tmp_path: Path) -> None:
+    folder = with_factors(untrained(tmp_path / "p", FIXED))
+    arguments = ["sample", str(folder), "-n", "1", "-o", str(tmp_path / "drawn"), "--device", "cpu"]
+    for options in ([], ["--resume"]):
+        result = CliRunner().invoke(app, [*arguments, *options])
+        assert result.exit_code == 0, result.output
+    with_factors(folder, random_factors(seed=1))
+    refused = CliRunner().invoke(app, [*arguments, "--resume"])
+    assert (refused.exit_code, "other settings" in refused.output) == (2, True)
+
+
+def test_levels_that_are_not_covered_are_drawn_as_zeros(codec: Codec) -> None:
+    full = random_factors()
+    count = sum(int(np.prod(shape)) for shape in SHAPES[:2])
+    channels = sum(FIXED.latent_channels[:2])
+    two = Factors(
+        SHAPES[:2], full.mean[:count], full.noise[:count], full.loadings[:count], full.scale, full.steps[:, :channels]
+    )
+    drawn = [draw_symbols(codec.prior.tables, two, SHAPES, 2, seed, (0.0, 0.0)) for seed in (1, 2)]
+    assert [level.shape for level in drawn[0]] == list(SHAPES)
+    assert drawn[0][0].any()
+    assert not drawn[0][2].any()
+    for one, other in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_drawn_symbols_lie_within_the_tables(codec: Codec) -> None:

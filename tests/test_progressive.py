@@ -118,6 +118,7 @@ def test_the_commands(tiny_folder: Path, held_out: list[Image.Image], tmp_path: 
     shown = call("decompress", cut, "--partial", *prior)
     assert shown.exit_code == 0, shown.stderr
     assert "cut.inv is truncated: 2 of its" in shown.stderr
+    assert "the prior fills in the rest" in shown.stderr
     assert call("decompress", file, "--levels", 2, "-o", tmp_path / "two.png", *prior).exit_code == 0
     assert Image.open(tmp_path / "two.png").tobytes() == Image.open(tmp_path / "cut.png").tobytes()
     assert call("decompress", file, "--levels", 9, "-o", tmp_path / "x.png", *prior).exit_code == 1

@@ -98,6 +98,7 @@ def sample(
         from invcomp.codec import Codec
         from invcomp.label import TOO_SMALL, mark
         from invcomp.memory import keep_freed_memory
+        from invcomp.priors.factors import FACTORS
 
         as_grid = output.suffix.lower() in extensions()
         names = [output] if as_grid else [output / f"{index:06d}.png" for index in range(n)]
@@ -114,6 +115,8 @@ def sample(
         drawn = codec.samples(missing, seed=seed, quick=quick, **settings)
         drawing = {"prior": codec.prior.info.id, "seed": seed, **settings}
         drawing |= {name: True for name, given in (("quick", quick), ("label", label)) if given}
+        if FACTORS in codec.prior.info.files:  # which may be fitted anew, and the id stays
+            drawing["factors"] = codec.prior.info.files[FACTORS]
         if not as_grid:
             make_folder(output)
             note_settings(output / "samples.json", drawing, resume)
@@ -138,10 +141,7 @@ def sample(
 
 def parse_psi(text: str) -> tuple[float, float]:
     """`0.7:1.0`, or one number for both ends. Raises `UsageError`."""
-    low, high = parse_ends(text if ":" in text else f"{text}:{text}", "--psi takes LOW:HIGH, like 0.7:1.0")
-    if not 0 <= low <= high <= 2:
-        raise UsageError(f"--psi takes two numbers from 0 to 2, the lower first, not {text!r}")
-    return low, high
+    return parse_ends(text if ":" in text else f"{text}:{text}", "--psi takes LOW:HIGH, like 0.7:1.0")
 
 
 def import_prior(

@@ -22,14 +22,14 @@ def draw_symbols(
     """Symbols (C, H, W) of every level of a picture that depends on `seed` alone, within the bounds of the tables.
 
     Levels that the factor analysis covers are drawn together from it, with a truncation uniform in the range `psi`;
-    finer ones, or all if there is none, from the tables of a rate index, given the coarser ones.
+    finer ones are zero, as where they are missing: drawn from the tables they show as specks. Without a factor analysis
+    all are drawn from the tables of a rate index, each given the coarser ones.
     """
-    kept = []
-    if factors is not None:
-        rng = np.random.default_rng([seed, 1])  # of its own: the tables' numbers begin with `seed`
-        levels = factors.drawn(rate, rng.uniform(*psi), rng)
-        kept = [
-            level.round().clip(-table.bound, table.bound).astype(np.int64)[None]
-            for level, table in zip(levels, tables, strict=False)
-        ]
-    return [level[0] for level in draw(tables, rate, 1, shapes, seed, kept)]
+    if factors is None:
+        return [level[0] for level in draw(tables, rate, 1, shapes, seed)]
+    symbols = [np.zeros(shape, dtype=np.int32) for shape in shapes]
+    rng = np.random.default_rng([seed, 1])
+    for index, level in enumerate(factors.drawn(rate, rng.uniform(*psi), rng)):
+        bound = tables[index].bound
+        symbols[index] = level.round().clip(-bound, bound).astype(np.int32)
+    return symbols

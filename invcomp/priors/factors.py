@@ -64,7 +64,7 @@ class Factors:
         numbers in units of symbols; later levels that are known stay as they are, and levels that are not covered too.
         Raises `PriorError` for a model from which nothing can be expected.
         """
-        given = list(there).index(False) if not all(there) else len(there)
+        given = [*there, False].index(False)
         if given >= len(self.shapes):
             return list(symbols)
         units = self.units(rate)
@@ -72,10 +72,8 @@ class Factors:
         expected = self.split(self.expected(known * units[: len(known)]) / units)
         if not all(np.isfinite(level).all() for level in expected):
             raise PriorError(f"the prior's {FACTORS} does not say what is to be expected; get the prior again")
-        beyond = len(symbols) - len(expected)
         return [
-            level if known or guess is None else guess
-            for level, known, guess in zip(symbols, there, [*expected, *[None] * beyond], strict=True)
+            level if there[index] or index >= len(expected) else expected[index] for index, level in enumerate(symbols)
         ]
 
     def expected(self, known: Floats) -> Floats:

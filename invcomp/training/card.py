@@ -200,8 +200,9 @@ def card(info: PriorInfo, networks: Networks, rate: int, curve: bool, factors: b
             f" + {config['adversarial_weight']} * adversarial\n  (relativistic, R1 and R2); "
             f"the critic joins at {config['adversarial_start']:.0%} of the run on."
         )
+    source = "the factor analysis, finer ones than it covers left zero" if factors else "the tables"
     pictures = [
-        (SAMPLES, f"64 pictures with all levels drawn from the {'factor analysis' if factors else 'tables'}"),
+        (SAMPLES, f"64 pictures with all levels drawn from {source}"),
         (
             CUTS,
             f"only the first level kept, the first two, …, and the finer ones {'expected' if factors else 'drawn'}; "

@@ -33,7 +33,8 @@ export function readAll({ name, data }: Given, prior: Prior): { reading: Reading
       throw error;
     }
     const there = reading.content.parts?.length ?? 0;
-    return { reading, note: `${name} is truncated or damaged: ${there} of its ${reading.coded} levels are there.` };
+    const note = `${name} is truncated or damaged: ${there} of its ${reading.coded} levels are there; the prior fills in the rest.`;
+    return { reading, note };
   }
 }
 

@@ -136,7 +136,7 @@ describe.skipIf(none)("the page", () => {
     const data = goldenFile("v1-829ec035-progressive");
     expect(await choose(page, "face.inv", data.subarray(0, 200))).toBeNull();
     expect(await page.locator("#note").innerText()).toBe(
-      "face.inv is truncated or damaged: 3 of its 5 levels are there.",
+      "face.inv is truncated or damaged: 3 of its 5 levels are there; the prior fills in the rest.",
     );
     expect(await page.locator("#levels button").count()).toBe(3);
     await page.screenshot({ path: join(SCREENSHOTS, "truncated.png"), fullPage: true });
