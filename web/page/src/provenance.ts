@@ -9,7 +9,8 @@ const GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorit
 
 /** A PNG file that says that a prior made it, and that it shows `used` of the `coded` levels of its file. */
 export async function withProvenance(png: Blob, prior: PriorInfo, used: number, coded: number): Promise<Blob> {
-  const some = used < coded ? ` Only ${used} of ${coded} levels, the coarsest, are its own; the rest is filled in.` : "";
+  const some =
+    used < coded ? ` Only ${used} of ${coded} levels, the coarsest, are its own; the rest is filled in.` : "";
   const made = `Generated likeness, decoded by invcomp with the prior ${prior.name} (id ${prior.id.slice(0, 12)}).`;
   const texts: [string, string][] = [
     ["Software", SOFTWARE],
