@@ -98,7 +98,7 @@ def test_levels_that_are_left_out_are_said(
     coded = tiny.levels_there(file)[1]
     image = decompressed(file, tmp_path / "few.png", tiny_folder, "--levels", 1)
     assert image.info["invcomp-levels"] == f"1 of {coded}"
-    assert f"only 1 of {coded} are shown" in image.info["Description"]
+    assert f"Only 1 of {coded} levels, the coarsest, are its own" in image.info["Description"]
     there, had = tiny.levels_there(progressive[:-1])
     assert (had, there) == (tiny.prior.arch.levels, had - 1)
     image = decompressed(progressive[:-1], tmp_path / "cut.png", tiny_folder, "--partial")
