@@ -39,6 +39,7 @@ def pictures(tmp_path: Path) -> Path:
 def compressed(folder: Path, prior: Path, out: Path, *options: object) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """Files by name, and what --json says of every output but the time and its folder."""
     result = call("compress", folder, "-o", f"{out}/", "--prior", prior, *QUICK, "--batch-size", 2, "--json", *options)
+    assert result.stdout, result.output
     entries = json.loads(result.stdout)["files"]
     for entry in entries:
         entry.pop("seconds", None)
