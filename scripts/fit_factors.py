@@ -14,12 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+from measure_gap import read
 
 from invcomp.codec import Codec
 from invcomp.exact import exact
-from invcomp.pictures import extensions, png_bytes, read_picture
+from invcomp.pictures import png_bytes
 from invcomp.priors.factors import FACTORS
 from invcomp.priors.files import write_factors
 from invcomp.priors.generator import Generator
@@ -42,7 +41,7 @@ def main() -> None:
     assert isinstance(prior.generator, Generator)
     networks = Networks(prior.generator.arch)
     networks.coding["generator"], networks.coding["encoder"] = prior.generator, prior.encoder
-    pictures = load(codec, args.pictures)
+    pictures = read(codec, args.pictures)
     with exact():
         factors = fit_factors(networks, pictures)
         if factors is None:
@@ -50,7 +49,7 @@ def main() -> None:
         middle = prior.arch.rates // 2
         shown = {SAMPLES: samples(prior.generator, prior.tables, factors, middle, pictures[:1])}
         if args.held_out:
-            held_out = load(codec, args.held_out, SHOWN)
+            held_out = read(codec, args.held_out, SHOWN)
             shown[CUTS] = cuts(networks, prior.tables, factors, middle, held_out)
     digest = write_factors(args.prior, factors)
     for name, picture in shown.items():
@@ -61,12 +60,6 @@ def main() -> None:
     print(f"{args.prior / FACTORS}: {len(factors.scale)} factors of {len(factors.mean):,} numbers, {size:,} bytes;")
     total = factors.noise.sum() + np.square(factors.weights).sum()
     print(f"fitted to {len(pictures):,} pictures; noise is {factors.noise.sum() / total:.0%} of the variance")
-
-
-def load(codec: Codec, folder: Path, most: int | None = None) -> Tensor:
-    """The first pictures of a folder as the prior codes them, (N, 3, S, S) in [0, 1]."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in extensions())[:most]
-    return torch.stack([codec.to_coded(read_picture(path).image) for path in paths])
 
 
 if __name__ == "__main__":

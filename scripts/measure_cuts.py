@@ -20,6 +20,7 @@ from torch import Tensor
 
 from invcomp import Codec, container
 from invcomp.inversion.losses import build_loss
+from invcomp.lab.metrics import psnr
 from invcomp.pictures import extensions, read_picture
 from invcomp.pixels import to_tensor
 
@@ -40,9 +41,8 @@ def shown(codec: Codec, data: bytes, levels: int, missing: str) -> Tensor:
 @torch.no_grad()
 def figures(decoded: Tensor, original: Tensor, judges: dict[str, Any]) -> list[float]:
     """Means of `METRICS` over pictures (N, 3, S, S)."""
-    psnr = -10 * (decoded - original).square().mean(dim=(1, 2, 3)).clamp(min=1e-10).log10()
     lpips = [judge.distance(decoded, judge.reference(original)) for judge in judges.values()]
-    return [float(values.mean()) for values in (psnr, *lpips)]
+    return [float(values.mean()) for values in (psnr(decoded, original), *lpips)]
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ BATCH = 32
 COLUMNS = ("PSNR, dB", "LPIPS-squeeze", "bytes")
 
 
-def read(codec: Codec, folder: Path, most: int) -> Tensor:
+def read(codec: Codec, folder: Path, most: int | None = None) -> Tensor:
     """The first pictures of a folder as the prior codes them, (N, 3, S, S) in [0, 1]."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in extensions())[:most]
     return torch.stack([codec.to_coded(read_picture(path).image) for path in paths])

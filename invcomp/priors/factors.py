@@ -77,16 +77,15 @@ class Factors:
         ]
 
     def expected(self, known: Floats) -> Floats:
-        """The mean (D,) of all numbers given the first of them, `known` (O,), in units of the latent."""
+        """The mean (D,) of all numbers given the first of them, `known` (O,), in units of the latent; NaN where numbers
+        that nobody fitted give none."""
         count = len(known)
         weighted = self.weights[:count] / self.noise[:count, None].astype(np.float64)
         precision = np.eye(len(self.scale)) + self.weights[:count].T @ weighted
         try:
             factors = np.linalg.solve(precision, weighted.T @ (known - self.mean[:count]))
-        except np.linalg.LinAlgError:  # of numbers that nobody fitted
-            raise PriorError(
-                f"the prior's {FACTORS} does not say what is to be expected; get the prior again"
-            ) from None
+        except np.linalg.LinAlgError:
+            factors = np.full(len(self.scale), np.nan)
         return self.mean.astype(np.float64) + self.weights @ factors
 
     def drawn(self, rate: int, psi: float, rng: np.random.Generator) -> Residuals:

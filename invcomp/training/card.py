@@ -64,10 +64,11 @@ def write_card(
 
 
 def drawn(
-    tables: tuple[LevelTables, ...], rate: int, like: Tensor, n: int, generator: Generator, kept: Sequence[Tensor] = ()
+    tables: tuple[LevelTables, ...], rate: int, like: Tensor, generator: Generator, kept: Sequence[Tensor]
 ) -> list[Tensor]:
-    """Residuals of `n` pictures of the size of `like`: the coarse levels `kept`, the others drawn from their tables."""
-    shapes = generator.arch.latent_shapes(*like.shape[2:])
+    """Residuals of as many pictures as `like` has, and of their size: the coarse levels `kept`, the others drawn from
+    their tables."""
+    n, shapes = len(like), generator.arch.latent_shapes(*like.shape[2:])
     bounded = [level.clamp(-t.bound, t.bound).long().cpu().numpy() for level, t in zip(kept, tables, strict=False)]
     return [torch.from_numpy(level).float().to(like.device) for level in draw(tables, rate, n, shapes, 0, bounded)]
 
@@ -81,13 +82,10 @@ def stacked(pictures: Sequence[Residuals], like: Tensor) -> list[Tensor]:
 def samples(
     generator: Generator, tables: tuple[LevelTables, ...], factors: Factors | None, rate: int, like: Tensor
 ) -> Image.Image:
-    """The 64 pictures that `invcomp sample` draws; from the tables alone if there is no factor analysis."""
+    """The 64 pictures that `invcomp sample` draws."""
     rates = torch.full((64,), float(rate), device=like.device)
-    if factors is None:
-        levels = drawn(tables, rate, like, 64, generator)
-    else:
-        shapes = generator.arch.latent_shapes(*like.shape[2:])
-        levels = stacked([draw_symbols(tables, factors, shapes, rate, seed) for seed in range(64)], like)
+    shapes = generator.arch.latent_shapes(*like.shape[2:])
+    levels = stacked([draw_symbols(tables, factors, shapes, rate, seed) for seed in range(64)], like)
     return grid([to_image(p) for p in generator(levels, rates)], columns=16)
 
 
@@ -105,7 +103,7 @@ def cuts(
 
     def cut(kept: int) -> list[Tensor]:
         if factors is None:
-            return drawn(tables, rate, pictures, n, generator, coded[:kept])
+            return drawn(tables, rate, pictures, generator, coded[:kept])
         there = [level < kept for level in range(len(coded))]
         zeroed = [level if known else torch.zeros_like(level) for level, known in zip(coded, there, strict=True)]
         filled = [factors.filled([level[i].cpu().numpy() for level in zeroed], rate, there) for i in range(n)]
