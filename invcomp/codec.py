@@ -1,7 +1,7 @@
 """Image ↔ bytes: the one place where prior, search, entropy coding and container meet."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from invcomp import container, provenance
+from invcomp import container
 from invcomp.batch import Batch, Compressed
 from invcomp.container import Container
 from invcomp.decoding import Decoding, prior_of
@@ -32,17 +32,16 @@ from invcomp.inversion.fidelity import Fidelity
 from invcomp.inversion.losses import PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.starts import choose_start, parse_start, schedule_for
 from invcomp.pictures import to_srgb
-from invcomp.pixels import to_image, to_tensor
+from invcomp.pixels import to_tensor
 from invcomp.placement import MAX_PIXELS, MAX_SIDE, Placement, Square
 from invcomp.priors.critic import Critic
-from invcomp.priors.drawing import PSI, draw_symbols
 from invcomp.priors.factors import Residuals
 from invcomp.priors.files import Prior, load_prior
 from invcomp.priors.generator import Generator
 from invcomp.priors.lpips import LpipsNetwork
 from invcomp.priors.portraits.architecture import PortraitArchitecture
-from invcomp.priors.portraits.sampling import check_size, draw_pictures, quick_head
 from invcomp.priors.registry import find_prior
+from invcomp.sampling import Sampling, samples
 from invcomp.standing import ON_MISMATCH, WARNING, Standing
 
 DEFAULT_QUALITY = 36.0
@@ -50,8 +49,6 @@ DEFAULT_BATCH = 32
 BATCH_PIXELS = 1 << 21  # most pixels inverted together: bounds memory
 PIXEL_BYTES, LOSS_PIXELS = 2300, 1 << 14  # memory a pixel, of LOSS_PIXELS at least (`scripts/bench_memory.py`)
 PORTRAITS_TOGETHER = 1  # on a CPU, where more together do not fit the caches and take longer each
-IMPORTED_PSI = (0.7, 1.0)  # truncation of samples of an imported prior, unless told otherwise
-FREE_SAMPLE = 64  # side in pixels of samples of a prior of free size, unless told otherwise
 MAX_CROP = 1024  # pixels a side of a square cut out for a prior of free size: FFHQ's own
 LEAST_FALLBACK = 128  # bytes of a fallback file where no limit is given: fewer show nothing
 NOTHING_ASKED = Fidelity()
@@ -460,89 +457,13 @@ class Codec(Decoding):
         quick: bool = False,
         report: Callable[[float], None] = lambda _: None,
     ) -> list[Image.Image]:
-        """`n` new pictures; see `samples`."""
+        """`n` new pictures; see `invcomp.sampling`. Raises `UsageError`."""
+        settings = Sampling.of(self, rate=rate, size=size, psi=psi, quick=quick)
         images = []
-        for _, image in self.samples(range(n), rate=rate, size=size, seed=seed, psi=psi, quick=quick):
+        for _, image in samples(self, settings, range(n), seed):
             images.append(image)
             report(len(images))
         return images
-
-    def samples(
-        self,
-        indices: Sequence[int],
-        *,
-        rate: int | None = None,
-        size: int | None = None,
-        seed: int = 0,
-        psi: tuple[float, float] | None = None,
-        quick: bool = False,
-    ) -> Iterator[tuple[int, Image.Image]]:
-        """New pictures as they are drawn, with their indices; a picture depends on seed and index alone.
-
-        A trained prior draws the levels that its factor analysis covers from that, with a truncation uniform in the
-        range `psi`, and leaves finer ones zero; without one it draws all from the tables of a `rate` index (by default
-        the middle one). `size` is the side in pixels, for a prior of free size. An imported one draws W, drawn towards
-        the mean by a truncation uniform in `psi`, and `size` is one of those that it paints or shrinks to. Raises
-        `UsageError`.
-        """
-        settings = self.sampling(rate, size, psi)
-        head = quick_head(self.prior.generator, settings["size"], self.prior.info.name) if quick else None
-        if isinstance(self.prior.generator, Generator):
-            drawn = self._samples(indices, settings["rate"], settings["size"], seed, settings["psi"])
-        else:
-            assert self.prior.mapping is not None
-            drawn = draw_pictures(
-                self.prior.mapping,
-                self.prior.generator.synthesis,
-                self.prior.generator.mean_style,
-                seed=seed,
-                indices=indices,
-                psi=settings["psi"],
-                size=settings["size"],
-                head=head,
-            )
-        return (self._with_maker(index, image) for index, image in drawn)
-
-    def _with_maker(self, index: int, image: Image.Image) -> tuple[int, Image.Image]:
-        image.info |= provenance.drawn(self.made_by)
-        return index, image
-
-    def sampling(self, rate: int | None, size: int | None, psi: tuple[float, float] | None) -> dict[str, Any]:
-        """The arguments of `samples` with what is left open filled in. Raises `UsageError`."""
-        arch, name = self.prior.arch, self.prior.info.name
-        if psi is not None and not 0 <= psi[0] <= psi[1] <= 2:
-            raise UsageError(f"the truncation psi lies between 0 and 2, the lower end first, not {psi[0]:g}:{psi[1]:g}")
-        if isinstance(self.prior.generator, Generator):
-            if self.prior.factors is not None:
-                psi = psi or PSI
-            elif psi is not None:
-                raise UsageError(f"the prior {name} has no truncation psi: its levels are drawn from tables")
-            rate = arch.rates // 2 if rate is None else rate
-            if not 0 <= rate < arch.rates:
-                raise UsageError(f"the rate index lies between 0 and {arch.rates - 1}, not {rate}")
-            own = arch.image_size
-            if own is not None and size not in (None, own):
-                raise UsageError(f"the prior {name} draws pictures of {own} pixels, not of {size}")
-            size = (own or FREE_SAMPLE) if size is None else size
-            if size < 1:
-                raise UsageError(f"the size is 1 pixel or more, not {size}")
-            self.coded_size(size, size)
-        else:
-            if rate is not None:
-                raise UsageError(f"the prior {name} is sampled without a rate: give --psi if anything")
-            psi = psi or IMPORTED_PSI
-            size = self.prior.generator.arch.image_size if size is None else size
-            check_size(self.prior.generator.synthesis, size)
-        return {"rate": rate, "size": size, "psi": psi}
-
-    def _samples(
-        self, indices: Sequence[int], rate: int, size: int, seed: int, psi: tuple[float, float] | None
-    ) -> Iterator[tuple[int, Image.Image]]:
-        prior, (width, height) = self.prior, self.coded_size(size, size)
-        shapes = prior.arch.latent_shapes(height, width)
-        for index in indices:
-            levels = draw_symbols(prior.tables, prior.factors, shapes, rate, seed + index, psi or PSI)
-            yield index, to_image(self.paint([levels], [rate])[0])
 
     # -- sizes --------------------------------------------------------------------------------------------------
 

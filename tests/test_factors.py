@@ -24,6 +24,7 @@ from invcomp.priors.drawing import draw_symbols
 from invcomp.priors.factors import DRAWN_NOISE, FACTORS, LEAST, MOST_NUMBERS, TYPES, Factors, covered
 from invcomp.priors.files import write_factors
 from invcomp.priors.info import CARD, read_info
+from invcomp.sampling import Sampling, samples
 from invcomp.training.factors import LEAST_NOISE, fit_factors, principal
 from invcomp.training.step import Networks
 from tests.test_decoder import difference, hashed, rewrite
@@ -177,7 +178,7 @@ def test_a_prior_without_factors_leaves_missing_levels_zero(tmp_path: Path) -> N
 
 def test_draws_depend_on_seed_and_index_alone(codec: Codec) -> None:
     several = codec.sample(3, seed=4)
-    (alone,) = (image for _, image in codec.samples([2], seed=4))
+    (alone,) = (image for _, image in samples(codec, Sampling.of(codec), [2], seed=4))
     assert several[2].tobytes() == alone.tobytes()
     assert several[0].tobytes() != several[1].tobytes()
     mean = codec.sample(2, psi=(0, 0))

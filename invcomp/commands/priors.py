@@ -1,6 +1,7 @@
 """`info`, `priors`, `sample`, `import-prior` and `export-decoder`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -99,6 +100,7 @@ def sample(
         from invcomp.label import TOO_SMALL, mark
         from invcomp.memory import keep_freed_memory
         from invcomp.priors.factors import FACTORS
+        from invcomp.sampling import Sampling, samples
 
         as_grid = output.suffix.lower() in extensions()
         names = [output] if as_grid else [output / f"{index:06d}.png" for index in range(n)]
@@ -111,10 +113,10 @@ def sample(
         truncation = parse_psi(psi) if psi is not None else None
         codec = Codec(prior, device)
         keep_freed_memory()
-        settings = codec.sampling(rate, size, truncation)
-        drawn = codec.samples(missing, seed=seed, quick=quick, **settings)
-        drawing = {"prior": codec.prior.info.id, "seed": seed, **settings}
-        drawing |= {name: True for name, given in (("quick", quick), ("label", label)) if given}
+        settings = Sampling.of(codec, rate=rate, size=size, psi=truncation, quick=quick)
+        drawn = samples(codec, settings, missing, seed)
+        drawing = {"prior": codec.prior.info.id, "seed": seed, **asdict(settings), "label": label}
+        drawing = {name: value for name, value in drawing.items() if value is not False}
         if FACTORS in codec.prior.info.files:  # which may be fitted anew, and the id stays
             drawing["factors"] = codec.prior.info.files[FACTORS]
         if not as_grid:
