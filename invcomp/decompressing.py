@@ -155,7 +155,8 @@ def decode(data: bytes, name: str, decoding: Decoding, options: Options, size: i
     there, had = decoding.levels_there(data, name)
     truncated = f"{name} is truncated: {there} of its {had} levels are there; the prior fills in the rest"
     notes = [truncated] if there < had else []
-    return Decoded(image, decoding.made_by, notes, {"levels": there, "of": had})
+    shown = min(there, options.levels or there)
+    return Decoded(image, decoding.made_by, notes, {"levels": shown, "of": had})
 
 
 def measured(data: bytes, image: Image.Image, seconds: float) -> Entry:

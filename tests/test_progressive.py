@@ -1,5 +1,6 @@
 """Progressive files: every cut after a level can be shown, nothing else is, and damage is noticed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,9 @@ def test_the_commands(tiny_folder: Path, held_out: list[Image.Image], tmp_path: 
     assert shown.exit_code == 0, shown.stderr
     assert "cut.inv is truncated: 2 of its" in shown.stderr
     assert "the prior fills in the rest" in shown.stderr
+    for asked, used in ((1, 1), (3, 2)):
+        told = call("decompress", cut, "--partial", "--levels", asked, "--json", "--force", *prior)
+        assert json.loads(told.stdout)["files"][0]["levels"] == used, told.output
     assert call("decompress", file, "--levels", 2, "-o", tmp_path / "two.png", *prior).exit_code == 0
     assert Image.open(tmp_path / "two.png").tobytes() == Image.open(tmp_path / "cut.png").tobytes()
     assert call("decompress", file, "--levels", 9, "-o", tmp_path / "x.png", *prior).exit_code == 1
