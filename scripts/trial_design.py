@@ -7,10 +7,8 @@
 
 Every run is nothing but a call of `invcomp train-prior`; options that this script does not know go to all of them. A
 finished run is kept, a stopped one goes on, one that fails is named at the end (with `--from` those of other widths).
-Each is then measured on REAL, which no run saw, with the encoder alone at every rate index: PSNR, LPIPS-squeeze and,
-with the extra `faces`, the identity distance, read off at 100 and 200 bytes by the lengths of the integer tables; bytes
-at equal PSNR and LPIPS against the reference too (Bjøntegaard rates). What `seed-1` and `seed-2`, the reference with
-other seeds, differ by is chance.
+Each is then measured on REAL, which no run saw, as `scripts/measure_slices.py` does, the encoder alone, against the
+reference. What `seed-1` and `seed-2`, the reference with other seeds, differ by is chance.
 
 For a run of 10,000 pictures of 64 pixels with the preset small two idle cores take about 7 minutes: half of it for the
 pictures, at 50 a second, and as long for tables and card at its end. All 16 runs, two of them with other presets, and
@@ -25,22 +23,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-from measure_gap import encoder_alone
+from measure_slices import Pictures, Points, table
 from rich.console import Console
 
 from invcomp import Codec
-from invcomp.lab.curves import Curve, at_bytes, bjontegaard_rate, pareto_front
-from invcomp.lab.folder import load_pictures
-from invcomp.lab.metrics import IDENTITY_DISTANCE, PSNR, Judge, lpips_metric, means
-from invcomp.lab.results import Metric
-from invcomp.pixels import to_image, to_tensor
 from invcomp.priors.architecture import PRESETS, from_preset
 from invcomp.priors.info import read_info
 from invcomp.writing import write_whole
 
 REFERENCE = "reference"
-SIZES = (100, 200)  # bytes that metrics are read off at
 SETTINGS, FIGURES, TABLE = "trial.json", "figures.json", "trials.md"
 INTERRUPTED = 130
 PACE, END_SECONDS = 50, 270  # pictures a second, and what tables, card and measurement take: for the estimate
@@ -98,67 +89,16 @@ def command(data: Path, folder: Path, options: Options, more: list[str]) -> list
     return [sys.executable, "-m", "invcomp.cli", "train-prior", str(data), "-o", str(folder), *given, *more]
 
 
-class Pictures:
-    """Real pictures, and what of decoded ones is measured against them."""
-
-    def __init__(self, folder: Path, size: int, most: int) -> None:
-        found = load_pictures(folder, size, most)
-        self.digest, self.originals = found.digest(), torch.stack([to_tensor(image) for image in found.images])
-        self.judge = Judge(found.images)
-        kept = (PSNR.key, lpips_metric("squeeze").key, IDENTITY_DISTANCE.key)
-        self.metrics = [metric for metric in self.judge.metrics if metric.key in kept]
-
-    def points(self, folder: Path) -> list[dict[str, float]]:
-        """Mean bytes and metrics of a prior at every rate index, the encoder alone; kept beside the prior."""
-        codec, path = Codec(folder, "cpu"), folder / FIGURES
-        key = {"prior": codec.prior.info.id, "pictures": self.digest, "metrics": [m.key for m in self.metrics]}
-        known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        if known.get("of") == key:
-            return list(known["points"])
-        points = []
-        for rate in range(codec.prior.arch.rates):
-            sizes, decoded = encoder_alone(codec, self.originals, rate)
-            images = [to_image(picture) for picture in decoded]
-            figures, _ = self.judge.measure(images)
-            figures = [a | b for a, b in zip(figures, self.judge.measure_identity(images), strict=True)]
-            points.append({"bytes": sum(sizes) / len(sizes)} | {m.key: means(figures)[m.key] for m in self.metrics})
-        write_whole(path, json.dumps({"of": key, "points": points}, indent=1).encode())
-        return points
-
-
-def curve(points: list[dict[str, float]], metric: Metric) -> Curve:
-    return sorted((point["bytes"], point[metric.key]) for point in points)
-
-
-def front(points: list[dict[str, float]], metric: Metric) -> Curve:
-    """What a very short run gives need not improve with every rate, as Bjøntegaard rates ask for."""
-    found = curve(points, metric)
-    return [found[index] for index in pareto_front(found, metric.higher_is_better)]
-
-
-def row(name: str, points: list[dict[str, float]], reference: list[dict[str, float]], metrics: list[Metric]) -> str:
-    """A line of the table, without what the trial changes."""
-    cells = []
-    for size in SIZES:
-        for metric in metrics:
-            value = at_bytes(curve(points, metric), size)
-            cells.append("–" if value is None else f"{value:.{metric.decimals}f}")
-    for metric in metrics[:2]:
-        rate = bjontegaard_rate(name, front(points, metric), REFERENCE, front(reference, metric), metric)
-        cells.append("–" if rate.percent is None or name == REFERENCE else f"{rate.percent:+.1f} %")
-    return " | ".join(cells)
-
-
-def table(results: dict[str, list[dict[str, float]]], notes: dict[str, str], metrics: list[Metric]) -> str:
-    """Markdown."""
-    heads = [f"{metric.label} at {size} B" for size in SIZES for metric in metrics]
-    heads += [f"bytes at equal {metric.label.split(',')[0]}" for metric in metrics[:2]]
-    lines = [f"| trial | changes | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
-    lines += [
-        f"| {name} | {notes[name]} | {row(name, points, results[REFERENCE], metrics)} |"
-        for name, points in results.items()
-    ]
-    return "\n".join(lines)
+def points(folder: Path, pictures: Pictures) -> Points:
+    """What a trial's prior makes of real pictures; kept beside the prior."""
+    codec, path = Codec(folder, "cpu"), folder / FIGURES
+    key = {"prior": codec.prior.info.id, "pictures": pictures.digest, "metrics": [m.key for m in pictures.metrics]}
+    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if known.get("of") == key:
+        return list(known["points"])
+    found = pictures.points(codec)
+    write_whole(path, json.dumps({"of": key, "points": found}, indent=1).encode())
+    return found
 
 
 def changes_of(folder: Path, change: Options) -> str:
@@ -204,9 +144,9 @@ def main() -> None:
         elif name == REFERENCE:
             sys.exit("the reference failed, and there is nothing to compare with")
     pictures = Pictures(args.real, args.image_size, args.most)
-    results = {name: pictures.points(args.output / name) for name in done}
-    notes = {name: changes_of(args.output / name, everything[name]) for name in done}
-    text = table(results, notes, pictures.metrics)
+    results = {name: points(args.output / name, pictures) for name in done}
+    notes = {name: f"{name} | {changes_of(args.output / name, everything[name])}" for name in done}
+    text = table(results, pictures.metrics, notes, "trial | changes")
     write_whole(args.output / TABLE, (text + "\n").encode())
     print(text)
     for note in pictures.judge.notes:
