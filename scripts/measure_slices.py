@@ -8,7 +8,6 @@ PSNR, LPIPS-squeeze and, with the extra `faces`, the identity distance and the s
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,11 +16,13 @@ from measure_gap import encoder_alone
 from rich.console import Console
 
 from invcomp import Codec
+from invcomp.errors import UsageError
 from invcomp.lab.curves import Curve, at_bytes, bjontegaard_rate, pareto_front
 from invcomp.lab.folder import load_pictures
 from invcomp.lab.metrics import IDENTITY, IDENTITY_DISTANCE, PSNR, Judge, lpips_metric, means
 from invcomp.lab.results import Metric
 from invcomp.pixels import to_image, to_tensor
+from invcomp.terminal import plain_errors
 from invcomp.writing import write_whole
 
 SIZES = (60, 100, 200)  # bytes that metrics are read off at
@@ -94,7 +95,7 @@ def main() -> None:
     sizes = {codec.prior.arch.image_size for codec in codecs.values()}
     size = sizes.pop()
     if sizes or size is None:
-        sys.exit("the priors have to paint pictures of one size")
+        raise UsageError("the priors have to paint pictures of one size: give such priors")
     pictures = Pictures(args.real, size, args.most)
     results = {name: pictures.points(codec) for name, codec in codecs.items()}
     text = table(results, pictures.metrics, {name: name for name in results}, "prior")
@@ -106,4 +107,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()

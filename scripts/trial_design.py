@@ -29,6 +29,7 @@ from rich.console import Console
 from invcomp import Codec
 from invcomp.priors.architecture import PRESETS, from_preset
 from invcomp.priors.info import read_info
+from invcomp.terminal import plain_errors
 from invcomp.writing import write_whole
 
 REFERENCE = "reference"
@@ -156,4 +157,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_errors():
+        main()
