@@ -8,6 +8,7 @@ PSNR, LPIPS-squeeze and, with the extra `faces`, the identity distance and the s
 """
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,13 +17,12 @@ from measure_gap import encoder_alone
 from rich.console import Console
 
 from invcomp import Codec
-from invcomp.errors import UsageError
+from invcomp.errors import InvcompError, UsageError
 from invcomp.lab.curves import Curve, at_bytes, bjontegaard_rate, pareto_front
 from invcomp.lab.folder import load_pictures
 from invcomp.lab.metrics import IDENTITY, IDENTITY_DISTANCE, PSNR, Judge, lpips_metric, means
 from invcomp.lab.results import Metric
 from invcomp.pixels import to_image, to_tensor
-from invcomp.terminal import plain_errors
 from invcomp.writing import write_whole
 
 SIZES = (60, 100, 200)  # bytes that metrics are read off at
@@ -107,5 +107,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plain_errors():
+    try:
         main()
+    except InvcompError as error:
+        sys.exit(str(error))

@@ -27,9 +27,9 @@ from measure_slices import Pictures, Points, table
 from rich.console import Console
 
 from invcomp import Codec
+from invcomp.errors import InvcompError
 from invcomp.priors.architecture import PRESETS, from_preset
 from invcomp.priors.info import read_info
-from invcomp.terminal import plain_errors
 from invcomp.writing import write_whole
 
 REFERENCE = "reference"
@@ -157,5 +157,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with plain_errors():
+    try:
         main()
+    except InvcompError as error:
+        sys.exit(str(error))
