@@ -5,6 +5,7 @@ Builds the wheel, installs it with the extra `decoder` into a new virtual enviro
 counted.
 """
 
+import json
 import shutil
 import statistics
 import subprocess
@@ -22,7 +23,8 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 MANY = 50  # files of a call
-FILE = ROOT / "tests" / "golden" / "v1-829ec035-q36-1.inv"
+FACES = json.loads((ROOT / "pretrained" / "faces" / "prior.json").read_text())["id"]
+FILE = ROOT / "tests" / "golden" / f"v1-{FACES[:8]}-q36-1.inv"
 
 
 def run(*arguments: object) -> str:

@@ -15,7 +15,7 @@ from invcomp.container import Container
 from invcomp.entropy.chain import Symbols
 from invcomp.errors import MissingPackageError
 from invcomp.priors.files import write_networks
-from invcomp.priors.info import CARD, PriorInfo
+from invcomp.priors.info import CARD, PriorInfo, read_info
 from invcomp.priors.portraits.importing import shipped_lpips, with_supplement
 from invcomp.priors.portraits.wheel import load_networks, wheel_data
 from invcomp.priors.reading import GENERATOR
@@ -46,6 +46,11 @@ class GoldenPrior:
 def golden_priors() -> dict[str, GoldenPrior]:
     """By the word that follows the version in the names of golden files."""
     return {key: GoldenPrior(**entry) for key, entry in known("priors.json").items()}
+
+
+def shipped(name: str) -> str:
+    """The word in the names of golden files of a prior that ships, by its name today: the first digits of its id."""
+    return read_info(ROOT / "pretrained" / name).id[:8]
 
 
 def known(name: str) -> dict[str, Any]:

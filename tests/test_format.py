@@ -17,9 +17,10 @@ from PIL import Image
 from invcomp.codec import Codec
 from invcomp.pictures import read_picture
 from tests.conftest import FACES, ROOT
+from tests.golden_files import shipped
 from tests.untrained import FREE, untrained
 
-GOLDEN = {"faces": "faces-64", "067fd180": "faces-64", "829ec035": "faces"}
+GOLDEN = {"faces": "faces-64", shipped("faces-64"): "faces-64", shipped("faces"): "faces"}
 """Golden files of priors that are here, by their names' second part, and which those are."""
 Level = list[list[list[int]]]
 """Symbols or surprises by channel, row and column."""

@@ -14,7 +14,18 @@ from PIL import Image
 
 from invcomp import container
 from invcomp.codec import Codec
-from tests.golden_files import GOLDEN, ROOT, UnavailableError, digest, fields, golden_priors, known, prior_folder, read
+from tests.golden_files import (
+    GOLDEN,
+    ROOT,
+    UnavailableError,
+    digest,
+    fields,
+    golden_priors,
+    known,
+    prior_folder,
+    read,
+    shipped,
+)
 
 PRIORS = golden_priors()
 FIRST = "2b18d502c0a3f24fea98d66ea65a44e775f5fb75"  # the last change of the container before files were shipped
@@ -78,7 +89,7 @@ def test_golden_files_that_are_cut_say_what_the_whole_ones_say(path: Path, codec
             assert np.array_equal(found[level], whole[level])
 
 
-@pytest.mark.parametrize("name", ["067fd180", "829ec035"])
+@pytest.mark.parametrize("name", [shipped("faces-64"), shipped("faces")])
 def test_the_installed_prior_of_a_golden_file_is_found(name: str) -> None:
     path = next(path for path in FILES if key(path) == name)
     assert Codec.for_file(path.read_bytes(), "cpu").prior.info.id == PRIORS[name].id

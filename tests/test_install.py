@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from invcomp.codec import Codec
-from tests.golden_files import GOLDEN, ROOT, digest, known
+from tests.golden_files import GOLDEN, ROOT, digest, known, shipped
 
 pytestmark = pytest.mark.slow
-FILES = [GOLDEN / f"v1-{prior}-q36-1.inv" for prior in ("829ec035", "067fd180")]
+FILES = [GOLDEN / f"v1-{prior}-q36-1.inv" for prior in (shipped("faces"), shipped("faces-64"))]
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

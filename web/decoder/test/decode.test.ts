@@ -4,7 +4,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { decode, info, InvcompError, type Prior, readHeader, shortId, UsageError } from "../src/index.js";
-import { GOLDEN, goldenFile, goldenPrior, largestDifference, png, PRIORS, SHIPPED } from "./helpers.js";
+import {
+  FACES,
+  FACES_64,
+  GOLDEN,
+  goldenFile,
+  goldenPrior,
+  largestDifference,
+  png,
+  PRIORS,
+  SHIPPED,
+} from "./helpers.js";
 
 const loaded = new Map<string, Promise<Prior>>();
 
@@ -27,8 +37,8 @@ describe("pixels of golden files lie within 1 of Python's", () => {
 });
 
 test("native is the prior's own size, and size the longer side", async () => {
-  const prior = await priorOf("829ec035");
-  const wide = goldenFile("v1-829ec035-wide");
+  const prior = await priorOf(FACES);
+  const wide = goldenFile(`v1-${FACES}-wide`);
   const sizeOf = async (options: object) => {
     const { width, height } = await decode(wide, prior, options);
     return [width, height];
@@ -40,8 +50,8 @@ test("native is the prior's own size, and size the longer side", async () => {
 });
 
 test("levels leaves out the finer ones, and partial shows a cut file likewise", async () => {
-  const prior = await priorOf("829ec035");
-  const data = goldenFile("v1-829ec035-progressive");
+  const prior = await priorOf(FACES);
+  const data = goldenFile(`v1-${FACES}-progressive`);
   const { cutPoints } = info(data, prior);
   const whole = await decode(data, prior);
   const two = await decode(data, prior, { levels: 2 });
@@ -53,8 +63,8 @@ test("levels leaves out the finer ones, and partial shows a cut file likewise", 
 });
 
 test("a foreign file needs a browser, and says so", async () => {
-  const prior = await priorOf("829ec035");
-  await expect(decode(goldenFile("v1-829ec035-foreign-webp"), prior, { name: "x.inv" })).rejects.toThrow(
+  const prior = await priorOf(FACES);
+  await expect(decode(goldenFile(`v1-${FACES}-foreign-webp`), prior, { name: "x.inv" })).rejects.toThrow(
     "x.inv holds a WebP picture, which only a browser can decode; use invcomp decompress",
   );
 });
@@ -67,29 +77,29 @@ test.each([
   [{ size: 5000 }, "the size of a picture lies between 1 and 4096 pixels, not 5000"],
   [{ size: 10, native: true }, "the prior's own size and another one cannot both be had: give one of native and size"],
 ])("%j is refused", async (options, sentence) => {
-  const prior = await priorOf("829ec035");
-  await expect(decode(goldenFile("v1-829ec035-q0-0"), prior, options)).rejects.toThrow(sentence);
+  const prior = await priorOf(FACES);
+  await expect(decode(goldenFile(`v1-${FACES}-q0-0`), prior, options)).rejects.toThrow(sentence);
 });
 
 test.each([
   ["oEFA", "a String"],
   [undefined, "undefined"],
 ])("%j in place of bytes is refused", async (bytes, kind) => {
-  const refusal = decode(bytes as unknown as Uint8Array, await priorOf("829ec035"));
+  const refusal = decode(bytes as unknown as Uint8Array, await priorOf(FACES));
   await expect(refusal).rejects.toThrow(`the bytes of a file are a Uint8Array or an ArrayBuffer, not ${kind}`);
   await expect(refusal).rejects.toBeInstanceOf(UsageError);
 });
 
 test("several decodes at once agree with one after another", async () => {
-  const prior = await priorOf("829ec035");
-  const data = ["q0-0", "q36-1", "wide"].map((name) => goldenFile(`v1-829ec035-${name}`));
+  const prior = await priorOf(FACES);
+  const data = ["q0-0", "q36-1", "wide"].map((name) => goldenFile(`v1-${FACES}-${name}`));
   const together = await Promise.all(data.map((file) => decode(file, prior)));
   for (const [n, file] of data.entries()) expect(largestDifference(together[n], await decode(file, prior))).toBe(0);
 });
 
 test("a file of another prior is refused", async () => {
-  const prior = await priorOf("067fd180");
-  const data = goldenFile("v1-829ec035-q0-0");
+  const prior = await priorOf(FACES_64);
+  const data = goldenFile(`v1-${FACES}-q0-0`);
   expect(readHeader(data).shortId).not.toBe(shortId(prior.id));
   const refusal = decode(data, prior, { name: "face.inv" });
   await expect(refusal).rejects.toThrow("face.inv was written with another prior; load that one");
@@ -97,9 +107,9 @@ test("a file of another prior is refused", async () => {
 });
 
 test("info says what a file says", async () => {
-  const data = goldenFile("v1-829ec035-every-field");
+  const data = goldenFile(`v1-${FACES}-every-field`);
   expect(info(data)).toEqual({ bytes: 286, version: 1, checksumBits: 16, shortId: 0x414, rate: 4 });
-  expect(info(data, await priorOf("829ec035"))).toMatchObject({
+  expect(info(data, await priorOf(FACES))).toMatchObject({
     prior: "faces",
     size: { width: 90, height: 40 },
     levels: 3,

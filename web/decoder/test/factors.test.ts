@@ -7,7 +7,7 @@ import { type Factors, type LevelValues, readFactors } from "../src/factors.js";
 import { usedLevels } from "../src/decoder.js";
 import { decode, info, loadPrior, type Prior, PriorError, read } from "../src/index.js";
 import { sha256 } from "../src/sha256.js";
-import { type Cut, digestOf, f32, goldenFile, goldenPrior, largestDifference, madeFactors } from "./helpers.js";
+import { type Cut, digestOf, f32, FACES, goldenFile, goldenPrior, largestDifference, madeFactors } from "./helpers.js";
 import { pictureOf, priorFiles, type Stored, tensorFile, vectors } from "./helpers.js";
 
 const RATES = 3;
@@ -236,11 +236,9 @@ describe("files that are cut off are filled and painted as by Python", () => {
 });
 
 describe("a prior with factors", () => {
-  const KEY = "829ec035";
-
   /** The prior with these factors in place of its own, or without any. */
   async function files(data: Uint8Array<ArrayBuffer> | null): Promise<Record<string, Uint8Array>> {
-    const { "factors.safetensors": _, ...found }: Record<string, Uint8Array> = priorFiles(KEY);
+    const { "factors.safetensors": _, ...found }: Record<string, Uint8Array> = priorFiles(FACES);
     const info = JSON.parse(new TextDecoder().decode(found["prior.json"]));
     delete info.files["factors.safetensors"];
     if (data) info.files["factors.safetensors"] = await sha256(data);
@@ -262,7 +260,7 @@ describe("a prior with factors", () => {
     const channels = shapes.reduce((sum, shape) => sum + shape[0], 0);
     const prior = await load(await files(tensorFile(madeFactors(count, channels, COUNT, architecture.rates))));
     expect([plain.factors, prior.factors?.levels]).toEqual([null, 3]);
-    for (const stem of [`v1-${KEY}-progressive`, `v1-${KEY}-q36-1`]) {
+    for (const stem of [`v1-${FACES}-progressive`, `v1-${FACES}-q36-1`]) {
       const data = goldenFile(stem);
       expect(largestDifference(await decode(data, prior), await decode(data, plain))).toBe(0);
       const three = await decode(data, prior, { levels: 3 });
@@ -277,8 +275,8 @@ describe("a prior with factors", () => {
   });
 
   test("a file that never codes a level says that it is zero", async () => {
-    const data = goldenFile(`v1-${KEY}-levels`);
-    const prior = await load(priorFiles(KEY));
+    const data = goldenFile(`v1-${FACES}-levels`);
+    const prior = await load(priorFiles(FACES));
     const plain = await load(await files(null));
     expect(info(data, plain).levels).not.toBeNull();
     expect(largestDifference(await decode(data, prior), await decode(data, plain))).toBe(0);

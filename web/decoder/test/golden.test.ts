@@ -1,6 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { InvcompError, type Prior, read, readContainer } from "../src/index.js";
-import { digestOf, fieldsOf, GOLDEN, goldenFile, goldenPrior, json, missing, STEMS } from "./helpers.js";
+import {
+  digestOf,
+  FACES,
+  FACES_64,
+  fieldsOf,
+  GOLDEN,
+  goldenFile,
+  goldenPrior,
+  json,
+  missing,
+  STEMS,
+} from "./helpers.js";
 
 const symbols = json<Record<string, string>>(GOLDEN, "symbols.json");
 const fields = json<Record<string, unknown>>(GOLDEN, "fields.json");
@@ -39,7 +50,7 @@ describe.each(STEMS)("%s", (stem) => {
   });
 });
 
-describe.each(["v1-829ec035-q0-0", "v1-829ec035-one-byte", "v1-067fd180-q0-0"])("%s", (stem) => {
+describe.each([`v1-${FACES}-q0-0`, `v1-${FACES}-one-byte`, `v1-${FACES_64}-q0-0`])("%s", (stem) => {
   const reason = missing(stem.split("-")[1]);
 
   test.skipIf(reason)("every changed byte and every truncation is refused", async () => {

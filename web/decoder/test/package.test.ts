@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { GOLDEN, PRIORS, ROOT } from "./helpers.js";
+import { FACES_64, GOLDEN, PRIORS, ROOT } from "./helpers.js";
 
 const PACKAGE = join(ROOT, "web", "decoder");
 const folder = mkdtempSync(join(tmpdir(), "invcomp-decoder-"));
@@ -60,8 +60,8 @@ test("holds the code, its types, a README and the licence, and no more", () => {
 
 test("is imported and decodes", () => {
   writeFileSync(join(folder, "decode.js"), SCRIPT);
-  const file = join(GOLDEN, "v1-067fd180-wide.inv");
-  const printed = execFileSync("node", ["decode.js", join(PRIORS, "067fd180"), file], {
+  const file = join(GOLDEN, `v1-${FACES_64}-wide.inv`);
+  const printed = execFileSync("node", ["decode.js", join(PRIORS, FACES_64), file], {
     cwd: folder,
     encoding: "utf-8",
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { decode, loadPrior, PriorError, type PriorSource } from "../src/index.js";
 import { sha256 } from "../src/sha256.js";
-import { priorFiles, PRIORS } from "./helpers.js";
+import { FACES, FACES_64, priorFiles, PRIORS } from "./helpers.js";
 
 const text = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
 const parsed = (data: Uint8Array) => JSON.parse(new TextDecoder().decode(data));
@@ -21,8 +21,8 @@ async function changed(change: (tables: any) => void): Promise<PriorSource> {
 }
 
 test("an ONNX file, or tables, of another prior are refused", async () => {
-  const files = priorFiles("829ec035");
-  const other = priorFiles("067fd180");
+  const files = priorFiles(FACES);
+  const other = priorFiles(FACES_64);
   await expect(loadPrior({ ...files, "generator.onnx": other["generator.onnx"] })).rejects.toThrow(
     /^generator.onnx is damaged or of another prior than faces: its SHA-256 is not the one in prior.json; export/,
   );

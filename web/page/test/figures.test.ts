@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { readArchitecture } from "../../decoder/src/architecture";
 import { readFactors } from "../../decoder/src/factors";
-import { goldenFile } from "../../decoder/test/helpers";
+import { FACES, FACES_64, goldenFile } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, settled } from "./browser";
 
 const TIMES = 10;
@@ -64,7 +64,7 @@ test.skipIf(chromiumPath() === null)("times in Chromium, on the CPU", async () =
   const address = await server.start();
   const browser = await launch();
   const context = await browser.newContext({ reducedMotion: "reduce" });
-  const file = Buffer.from(goldenFile("v1-829ec035-own-size")).toString("base64url");
+  const file = Buffer.from(goldenFile(`v1-${FACES}-own-size`)).toString("base64url");
   const figures: Record<string, string> = {};
   try {
     for (const kind of ["nothing kept", "everything kept, no network"]) {
@@ -82,8 +82,8 @@ test.skipIf(chromiumPath() === null)("times in Chromium, on the CPU", async () =
     }
     await server.start();
     for (const [prior, stem] of [
-      ["faces", "v1-829ec035-own-size"],
-      ["faces-64", "v1-067fd180-q36-1"],
+      ["faces", `v1-${FACES}-own-size`],
+      ["faces-64", `v1-${FACES_64}-q36-1`],
     ]) {
       const page = await context.newPage();
       await open(page, address);

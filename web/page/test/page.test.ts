@@ -7,7 +7,7 @@ import { type Browser, type BrowserContext, devices, type Page } from "playwrigh
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { checksum } from "../../decoder/src/checksums";
 import { type Cut, GOLDEN, goldenFile, largestDifference, pictureOf } from "../../decoder/test/helpers";
-import { png, SHIPPED, vectors } from "../../decoder/test/helpers";
+import { FACES, FACES_64, IDS, png, SHIPPED, vectors } from "../../decoder/test/helpers";
 import { choose, chromiumPath, DIST, launch, open, PageServer, pixels, settled, SOFTWARE_GPU } from "./browser";
 
 const SCREENSHOTS = join(import.meta.dirname, "..", "..", "build", "screenshots");
@@ -53,7 +53,7 @@ describe.skipIf(none)("the page", () => {
     const table = page.locator("#priors");
     for (const text of [
       "faces",
-      "829ec0351b84",
+      IDS.faces.slice(0, 12),
       "human faces, aligned as in FFHQ",
       "Apache-2.0",
       "11.3 MB",
@@ -90,13 +90,13 @@ describe.skipIf(none)("the page", () => {
   });
 
   test("says what a file is, and shows its levels and their bytes", async () => {
-    const data = goldenFile("v1-829ec035-progressive");
+    const data = goldenFile(`v1-${FACES}-progressive`);
     expect(await choose(page, "face.inv", data)).toBeNull();
     const facts = await page.locator("#facts").innerText();
     for (const text of [
       "326 bytes",
       "64 × 64 pixels",
-      "faces (829ec0351b84)",
+      `faces (${IDS.faces.slice(0, 12)})`,
       "Apache-2.0",
       "16 bits a level",
       "the CPU (WebAssembly)",
@@ -114,7 +114,7 @@ describe.skipIf(none)("the page", () => {
   });
 
   test("saves a PNG that says which prior made it", async () => {
-    expect(await choose(page, "face.inv", goldenFile("v1-829ec035-progressive"))).toBeNull();
+    expect(await choose(page, "face.inv", goldenFile(`v1-${FACES}-progressive`))).toBeNull();
     for (const [level, some] of [
       [4, false],
       [1, true],
@@ -126,14 +126,14 @@ describe.skipIf(none)("the page", () => {
       const path = await download.path();
       expect(largestDifference(png(path), await pixels(page))).toBe(0); // and its checksums are right
       const text = readFileSync(path, "latin1");
-      expect(text).toContain("invcomp-prior\x00829ec0351b8470d1c05b805338daf0778e8eebf8e88bf62df1f522d116cc4dd3");
+      expect(text).toContain(`invcomp-prior\x00${IDS.faces}`);
       expect(text).toContain("digitalsourcetype/trainedAlgorithmicMedia");
       expect(text.includes("invcomp-levels\x002 of 5")).toBe(some);
     }
   });
 
   test("shows a truncated progressive file as far as it goes, and says so", async () => {
-    const data = goldenFile("v1-829ec035-progressive");
+    const data = goldenFile(`v1-${FACES}-progressive`);
     expect(await choose(page, "face.inv", data.subarray(0, 200))).toBeNull();
     expect(await page.locator("#note").innerText()).toBe(
       "face.inv is truncated or damaged: 3 of its 5 levels are there; the prior fills in the rest.",
@@ -154,7 +154,7 @@ describe.skipIf(none)("the page", () => {
     [["dropped.inv"], "dropped.inv"],
     [["dropped.inv", "b.inv", "c.inv"], "dropped.inv (the first of 3 files)"],
   ])("takes what is dropped, %j", async (names, title) => {
-    const bytes = Array.from(goldenFile("v1-829ec035-q36-1"));
+    const bytes = Array.from(goldenFile(`v1-${FACES}-q36-1`));
     await page.evaluate(
       ([values, names]) => {
         const transfer = new DataTransfer();
@@ -165,10 +165,10 @@ describe.skipIf(none)("the page", () => {
     );
     expect(await settled(page)).toBeNull();
     expect(await page.locator("#result-title").innerText()).toBe(title);
-    expect(largestDifference(await pixels(page), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
+    expect(largestDifference(await pixels(page), png(GOLDEN, `v1-${FACES}-q36-1.png`))).toBeLessThanOrEqual(2);
   });
 
-  const base64 = Buffer.from(goldenFile("v1-829ec035-q36-1")).toString("base64");
+  const base64 = Buffer.from(goldenFile(`v1-${FACES}-q36-1`)).toString("base64");
   test.each([
     ["plain", base64],
     ["in lines", base64.replace(/.{60}/g, "$&\r\n") + "\n"],
@@ -185,7 +185,7 @@ describe.skipIf(none)("the page", () => {
     await page.fill("#text", text);
     await page.click("#paste button");
     expect(await settled(page)).toBeNull();
-    expect(largestDifference(await pixels(page), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
+    expect(largestDifference(await pixels(page), png(GOLDEN, `v1-${FACES}-q36-1.png`))).toBeLessThanOrEqual(2);
   });
 
   test("takes what is pasted anywhere", async () => {
@@ -195,7 +195,7 @@ describe.skipIf(none)("the page", () => {
       document.body.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData: data }));
     }, base64);
     expect(await settled(page)).toBeNull();
-    expect(largestDifference(await pixels(page), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
+    expect(largestDifference(await pixels(page), png(GOLDEN, `v1-${FACES}-q36-1.png`))).toBeLessThanOrEqual(2);
     const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
     expect(download.suggestedFilename()).toBe("picture.png");
   });
@@ -215,8 +215,8 @@ describe.skipIf(none)("the page", () => {
     const other = await context.newPage();
     await open(other, `${address}#${Buffer.from(base64, "base64").toString("base64url")}`);
     expect(await settled(other)).toBeNull();
-    expect(largestDifference(await pixels(other), png(GOLDEN, "v1-829ec035-q36-1.png"))).toBeLessThanOrEqual(2);
-    expect(await choose(other, "x.inv", goldenFile("v1-829ec035-q0-0"))).toBeNull();
+    expect(largestDifference(await pixels(other), png(GOLDEN, `v1-${FACES}-q36-1.png`))).toBeLessThanOrEqual(2);
+    expect(await choose(other, "x.inv", goldenFile(`v1-${FACES}-q0-0`))).toBeNull();
     expect(new URL(other.url()).hash).toBe("");
     await other.close();
   });
@@ -224,7 +224,7 @@ describe.skipIf(none)("the page", () => {
   describe("refuses with one sentence, and keeps the picture before", () => {
     let former: Awaited<ReturnType<typeof pixels>>;
     beforeAll(async () => {
-      expect(await choose(page, "good.inv", goldenFile("v1-829ec035-progressive"))).toBeNull();
+      expect(await choose(page, "good.inv", goldenFile(`v1-${FACES}-progressive`))).toBeNull();
       former = await pixels(page);
     });
 
@@ -235,7 +235,7 @@ describe.skipIf(none)("the page", () => {
       expect(largestDifference(await pixels(page), former)).toBe(0);
     });
 
-    const face = goldenFile("v1-829ec035-q0-0");
+    const face = goldenFile(`v1-${FACES}-q0-0`);
     const damaged = face.slice();
     damaged[20] ^= 1;
     const version = face.slice();
@@ -280,7 +280,7 @@ describe.skipIf(none)("the page", () => {
     });
     const own = new PageServer();
     await other.goto(await own.start());
-    const shown = choose(other, "early.inv", goldenFile("v1-829ec035-q36-1"));
+    const shown = choose(other, "early.inv", goldenFile(`v1-${FACES}-q36-1`));
     await other.waitForSelector("#main[data-state=busy]");
     go();
     expect(await shown).toBeNull();
@@ -304,7 +304,7 @@ describe.skipIf(none)("the page", () => {
     await server.stop();
     await page.goto("about:blank");
     await open(page, address);
-    for (const stem of ["v1-829ec035-own-size", "v1-067fd180-q36-1"]) {
+    for (const stem of [`v1-${FACES}-own-size`, `v1-${FACES_64}-q36-1`]) {
       expect(await choose(page, `${stem}.inv`, goldenFile(stem))).toBeNull();
       expect(largestDifference(await pixels(page), png(GOLDEN, `${stem}.png`))).toBeLessThanOrEqual(2);
     }
@@ -353,7 +353,7 @@ describe.skipIf(none)("elsewhere", () => {
         Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ features: new Set() }) } });
       });
       await open(page, await server.start());
-      expect(await choose(page, "x.inv", goldenFile("v1-829ec035-q36-1"))).toBeNull();
+      expect(await choose(page, "x.inv", goldenFile(`v1-${FACES}-q36-1`))).toBeNull();
       expect(await page.locator("#facts").innerText()).toContain("the CPU (WebAssembly)");
     } finally {
       await browser.close();
@@ -368,8 +368,8 @@ describe.skipIf(none)("elsewhere", () => {
       const page = await browser.newPage({ reducedMotion: "reduce" });
       await open(page, await server.start());
       expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
-      expect(await choose(page, "x.inv", goldenFile("v1-829ec035-own-size"))).toBeNull();
-      expect(largestDifference(await pixels(page), png(GOLDEN, "v1-829ec035-own-size.png"))).toBeLessThanOrEqual(2);
+      expect(await choose(page, "x.inv", goldenFile(`v1-${FACES}-own-size`))).toBeNull();
+      expect(largestDifference(await pixels(page), png(GOLDEN, `v1-${FACES}-own-size.png`))).toBeLessThanOrEqual(2);
     } finally {
       await browser.close();
       await server.stop();
@@ -388,8 +388,8 @@ describe.skipIf(none)("elsewhere", () => {
       });
       await open(page, await server.start());
       await page.getByText("so each is downloaded when a file needs it.").waitFor();
-      expect(await choose(page, "x.inv", goldenFile("v1-829ec035-q36-1"))).toBeNull();
-      expect(await choose(page, "x.inv", goldenFile("v1-067fd180-q36-1"))).toMatch(
+      expect(await choose(page, "x.inv", goldenFile(`v1-${FACES}-q36-1`))).toBeNull();
+      expect(await choose(page, "x.inv", goldenFile(`v1-${FACES_64}-q36-1`))).toMatch(
         /^generator.onnx is damaged or of another prior than faces-64: its SHA-256 is not the one in prior.json; export/,
       );
     } finally {
@@ -443,7 +443,7 @@ describe.skipIf(none)("where its service worker runs", () => {
     await server.stop();
     await page.reload();
     expect(await page.title()).toBe("the second build");
-    expect(await choose(page, "x.inv", goldenFile("v1-829ec035-q36-1"))).toBeNull();
+    expect(await choose(page, "x.inv", goldenFile(`v1-${FACES}-q36-1`))).toBeNull();
     await server.start();
   });
 
@@ -515,7 +515,7 @@ describe.skipIf(none)("with WebGPU", () => {
       if (kind === "without JSPI") await page.addInitScript("delete WebAssembly.Suspending");
       await open(page, `${await server.start()}?device=webgpu`);
       if (!(await hasAdapter(page))) skip(NO_ADAPTER);
-      const stem = "v1-067fd180-levels";
+      const stem = `v1-${FACES_64}-levels`;
       expect(await choose(page, `${stem}.inv`, goldenFile(stem))).toBeNull();
       expect(await page.locator("#facts").innerText()).toContain("the GPU (WebGPU)");
       expect(largestDifference(await pixels(page), png(GOLDEN, `${stem}.png`))).toBeLessThanOrEqual(2);
