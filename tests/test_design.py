@@ -4,7 +4,6 @@ import importlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,20 +23,14 @@ GOOD = [
 
 
 @pytest.fixture
-def scripts() -> Iterator[None]:
-    """The folder of scripts among those that modules are found in."""
-    sys.path.insert(0, str(SCRIPTS))
-    yield
-    sys.path.remove(str(SCRIPTS))
-
-
-@pytest.fixture
-def slices(scripts: None) -> ModuleType:
+def slices(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(SCRIPTS)
     return importlib.import_module("measure_slices")
 
 
 @pytest.fixture
-def design(scripts: None) -> ModuleType:
+def design(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(SCRIPTS)
     return importlib.import_module("trial_design")
 
 
@@ -117,5 +110,5 @@ def test_a_prior_and_its_copy_have_the_same_figures(tiny_folder: Path, tmp_path:
     assert (tmp_path / "slices.md").read_text() == done.stdout
     _, _, first, second = (cells(line) for line in done.stdout.splitlines())
     assert (first[0], second[0]) == (str(tiny_folder), str(copy))
-    assert "PSNR" in done.stdout
+    assert any(digit in first[1] for digit in "123456789")  # PSNR was measured at one of the sizes at least
     assert [c for c in first[1:] if "/" in c] == [c for c in second[1:] if "/" in c]
