@@ -18,10 +18,12 @@ from invcomp.inversion.starts import parse_start
 from invcomp.lab import identity, peers
 from invcomp.lab.ablate import AblateRequest, Cell, ablate, grid
 from invcomp.lab.bench import BEST_IMAGE_CODEC, BEST_PEER, RATE_METRICS, BenchRequest, bench, own_names
+from invcomp.lab.codecs import InvcompCodec
 from invcomp.lab.effects import bootstrap, marginal_effects
 from invcomp.lab.folder import load_pictures
 from invcomp.lab.output import csv_text, summary
 from invcomp.lab.results import FileResult, Metric, Report, Result
+from invcomp.priors.info import CARD
 from tests.conftest import windows
 
 FEW = (5, 30, 60, 90)  # qualities of peers
@@ -135,6 +137,19 @@ def test_a_finished_setting_is_not_computed_twice(
     monkeypatch.setattr(peers, "QUALITIES", FEW)
     again = bench(bench_request(folder, tiny_folder, picture_folder, cache=cache))
     assert again.to_json()["results"] == first.to_json()["results"]
+
+
+def test_what_a_card_says_voids_no_kept_result_and_what_decides_files_does(tiny_folder: Path, tmp_path: Path) -> None:
+    def identity_with(**changes: object) -> str:
+        copy = shutil.copytree(tiny_folder, tmp_path / str(len(list(tmp_path.iterdir()))))
+        card = json.loads((copy / CARD).read_text()) | changes
+        (copy / CARD).write_text(json.dumps(card))
+        return InvcompCodec(Codec(copy)).identity()
+
+    first = identity_with()
+    assert identity_with(training={"data": "said otherwise"}, domain="other words") == first
+    assert identity_with(distortion="1*l1") != first
+    assert identity_with(rate_bytes=[1.0] * len(Codec(tiny_folder).prior.info.lambdas)) != first
 
 
 def test_a_codec_that_fails_or_is_missing_is_named_and_skipped(

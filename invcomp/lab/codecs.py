@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -142,4 +142,6 @@ class InvcompCodec:
         return self.codec.decompress(file)
 
     def identity(self) -> str:
-        return f"{self.codec.prior.info.to_json()} {source_hash()}"
+        info = asdict(self.codec.prior.info)
+        about = ("name", "domain", "licence", "training", "results", "calibration")  # decides no file
+        return f"{[value for key, value in info.items() if key not in about]} {source_hash()}"
