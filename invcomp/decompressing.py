@@ -12,6 +12,7 @@ from invcomp import container, provenance
 from invcomp.alignment import paste, place
 from invcomp.carriers.qr import read_code, reader
 from invcomp.decoding import Decoding, check_shown, prior_of
+from invcomp.errors import FormatError, InvcompError
 from invcomp.jobs import Job, Targets, one_by_one, read_input, write_output
 from invcomp.label import TOO_SMALL, mark, mark_face
 from invcomp.pictures import Picture, encode_image
@@ -53,9 +54,28 @@ class Decoders:
 
     def of(self, data: bytes, name: str) -> Decoding:
         """What decodes a file. Raises `InvcompError`."""
+        partial = self.options.partial
+        try:
+            return self.reading(data, name, partial)
+        except FormatError as error:
+            if partial or not self.shows_partially(data):
+                raise
+            raise FormatError(f"{error}, or show the levels that are whole with --partial") from None
+
+    def shows_partially(self, data: bytes) -> bool:
+        """Whether the first levels of a file could be shown."""
+        try:
+            self.reading(data, "the file", partial=True)
+        except InvcompError:
+            return False
+        return True
+
+    def reading(self, data: bytes, name: str, partial: bool) -> Decoding:
+        """What decodes a file that is whole, or (`partial`) a truncated progressive one. Raises `InvcompError`."""
         if self.given is not None:
+            container.read(data, self.given.prior.info.id_bytes, name, partial)
             return self.given
-        folder = prior_of(data, name, self.options.partial)
+        folder = prior_of(data, name, partial)
         if folder not in self.opened:
             self.opened[folder] = self.open(folder)
         return self.opened[folder]

@@ -112,10 +112,12 @@ def test_the_commands(tiny_folder: Path, held_out: list[Image.Image], tmp_path: 
     prior = ["--prior", str(tiny_folder), "--device", "cpu"]
     assert call("compress", picture, "--progressive", "--steps", 2, "--loss", LOSS, *prior).exit_code == 0
     end = container.cut_points(describe_id(tiny_folder), file.read_bytes())[1]
-    cut.write_bytes(file.read_bytes()[: end + 1])
-    refused = call("decompress", cut, *prior)
-    assert refused.exit_code == 1
-    assert "truncated" in refused.stderr
+    for length, hinted in ((6, False), (end, True), (end + 1, True)):
+        cut.write_bytes(file.read_bytes()[:length])
+        refused = call("decompress", cut, *prior)
+        assert refused.exit_code == 1
+        assert "truncated" in refused.stderr
+        assert ("or show the levels that are whole with --partial" in refused.stderr) == hinted
     shown = call("decompress", cut, "--partial", *prior)
     assert shown.exit_code == 0, shown.stderr
     assert "cut.inv is truncated: 2 of its" in shown.stderr
