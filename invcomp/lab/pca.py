@@ -102,9 +102,10 @@ class PcaCodec:
             pixels = np.asarray(image.resize((self.side, self.side), Image.Resampling.LANCZOS), dtype=np.float32)
             centred = pixels.transpose(2, 0, 1) - self.mean
             symbols = quantise(self._basis.astype(np.float64) @ centred.ravel(), STEPS[setting.index])
-            (shortest, *_) = coder.encode([self.symbol_tables], [symbols[:, None, None]], setting.index, [True])
-            content = Container(self._id, setting.index, shortest.data, shortest.tail, None, None)
-            files.append(container.write(content))
+            payloads = coder.encode([self.symbol_tables], [symbols[:, None, None]], setting.index, [True])
+            files.append(
+                container.write(*(Container(self._id, setting.index, p.data, p.tail, None, None) for p in payloads))
+            )
             report(number + 1)
         return files
 
