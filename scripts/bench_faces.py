@@ -16,7 +16,7 @@ from rich.table import Table
 from invcomp.commands.parsing import parse_numbers, parse_range
 from invcomp.lab.bench import BEST_PEER, BenchRequest, bench
 from invcomp.lab.codecs import QUALITIES
-from invcomp.lab.curves import at_bytes, curve
+from invcomp.lab.curves import at_bytes, level_at_end
 from invcomp.lab.output import rates_table, write_figures, write_report
 from invcomp.lab.peers import PEERS as OTHER_PEERS
 from invcomp.lab.results import Report
@@ -35,7 +35,7 @@ def values(report: Report) -> list[Table]:
     for metric in report.metrics:
         table = Table("codec", *(f"{size} B" for size in BYTES), title=metric.label)
         for codec in (*ours, *PEERS):
-            points = curve([r for r in report.results if r.codec == codec], metric)
+            points = level_at_end([r for r in report.results if r.codec == codec], metric)
             found = [at_bytes(points, size) for size in BYTES]
             table.add_row(codec, *("–" if v is None else f"{v:.{metric.decimals}f}" for v in found))
         tables.append(table)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from invcomp.lab.curves import at_bytes, bjontegaard_rate, clip, curve, pareto_front
+from invcomp.lab.curves import at_bytes, bjontegaard_rate, clip, curve, level_at_end, pareto_front
 from invcomp.lab.results import Metric, Result
 
 PSNR = Metric("psnr", "PSNR, dB", True)
@@ -66,3 +66,15 @@ def test_no_value_outside_a_curve() -> None:
     assert at_bytes(line(), 100) == pytest.approx(23)
     assert at_bytes(line(), 49) is None
     assert at_bytes(line(), 801) is None
+
+
+def test_a_best_value_is_read_off_up_to_the_largest_size() -> None:
+    share = Metric("share", "same person", True)
+    found = [(50.0, 0.25), (150.0, 1.0), (240.0, 1.0), (600.0, 1.0)]
+    results = [Result("a", "", [], {"bytes": size, "share": value}) for size, value in found]
+    assert curve(results, share) == found[:2]
+    assert level_at_end(results, share) == [*found[:2], found[-1]]
+    assert at_bytes(level_at_end(results, share), 200) == 1
+    assert at_bytes(level_at_end(results, share), 601) is None
+    assert level_at_end(results[:2], share) == found[:2]
+    assert level_at_end([], share) == []

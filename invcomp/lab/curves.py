@@ -36,6 +36,16 @@ def curve(results: Sequence[Result], metric: Metric) -> Curve:
     return [points[i] for i in pareto_front(points, metric.higher_is_better)]
 
 
+def level_at_end(results: Sequence[Result], metric: Metric) -> Curve:
+    """The front of results, and its last value once more at their largest size, where that one is no better.
+
+    For reading off a metric that has a best value, as a share of 1. A Bjøntegaard rate takes no such point.
+    """
+    points = curve(results, metric)
+    largest = max((r.mean["bytes"] for r in results if metric.key in r.mean), default=0.0)
+    return [*points, (largest, points[-1][1])] if points and largest > points[-1][0] else points
+
+
 def clip(points: Curve, low: float, high: float) -> Curve:
     """The part of a curve between `low` and `high` bytes, with interpolated ends (linear in log bytes)."""
     if not points:
