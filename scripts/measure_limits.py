@@ -28,8 +28,9 @@ from invcomp.lab.identity import SAME_PERSON, FaceRecognition
 from invcomp.lab.intervals import mean_interval, share_interval
 from invcomp.lab.metrics import lpips_measure, psnr
 from invcomp.lab.skin import SkinMeter, skin_colour, tone, typology_angle
-from invcomp.pictures import encode_image, grid, write_whole
+from invcomp.pictures import encode_image, grid
 from invcomp.pixels import to_tensor
+from invcomp.writing import write_whole
 
 TOGETHER = 8  # pictures between files that are kept
 GROUPS = ("darkest third", "middle third", "lightest third")
