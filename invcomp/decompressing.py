@@ -63,7 +63,7 @@ class Decoders:
             raise FormatError(f"{error}, or show the levels that are whole with --partial") from None
 
     def shows_partially(self, data: bytes) -> bool:
-        """Whether the first levels of a file could be shown."""
+        """Whether a file has whole levels that `--partial` would show; opens its prior."""
         try:
             self.reading(data, "the file", partial=True)
         except InvcompError:

@@ -13,6 +13,7 @@ from invcomp import container, describe
 from invcomp.codec import Codec
 from invcomp.errors import FormatError
 from invcomp.placement import Placement
+from tests.golden_files import GOLDEN, shipped
 from tests.test_cli import call
 
 LOSS = "100*mse"
@@ -128,6 +129,19 @@ def test_the_commands(tiny_folder: Path, held_out: list[Image.Image], tmp_path: 
     assert call("decompress", file, "--levels", 2, "-o", tmp_path / "two.png", *prior).exit_code == 0
     assert Image.open(tmp_path / "two.png").tobytes() == Image.open(tmp_path / "cut.png").tobytes()
     assert call("decompress", file, "--levels", 9, "-o", tmp_path / "x.png", *prior).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("stem", "bytes_lost", "hinted"), [("progressive", 1, True), ("progressive", 900, False), ("q36-1", 1, False)]
+)
+def test_a_refusal_names_partial_where_it_helps(tmp_path: Path, stem: str, bytes_lost: int, hinted: bool) -> None:
+    whole = (GOLDEN / f"v1-{shipped('faces-64')}-{stem}.inv").read_bytes()
+    cut = tmp_path / "cut.inv"
+    cut.write_bytes(whole[: max(6, len(whole) - bytes_lost)])
+    refused = call("decompress", cut)
+    assert refused.exit_code == 1
+    assert "truncated" in refused.stderr
+    assert ("or show the levels that are whole with --partial" in refused.stderr) == hinted
 
 
 def describe_id(folder: Path) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+MISSING = ("claim169",)  # of no extra: whoever runs the script installs it
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SCRIPTS.glob("*.py")))
@@ -14,6 +15,6 @@ def test_a_script_finds_what_it_imports(name: str, monkeypatch: pytest.MonkeyPat
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if str(error.name).split(".")[0] in ("invcomp", "scripts", "tests"):
+        if error.name not in MISSING:
             raise
         pytest.skip(f"{name} needs {error.name}")
