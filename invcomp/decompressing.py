@@ -48,7 +48,7 @@ class Decoders:
         self.options = options
         self.open = opener(options.runtime, options.device)
         self.given = self.open(options.prior) if options.prior else None
-        self.opened: dict[Path, Decoding] = {}
+        self.opened = {self.given.prior.folder: self.given} if self.given else {}
         if options.from_qr:
             reader()
 
@@ -56,29 +56,32 @@ class Decoders:
         """What decodes a file. Raises `InvcompError`."""
         partial = self.options.partial
         try:
-            return self.reading(data, name, partial)
+            folder = self.prior_of(data, name, partial)
         except FormatError as error:
             if partial or not self.shows_partially(data):
                 raise
             raise FormatError(f"{error}, or show the levels that are whole with --partial") from None
+        if folder not in self.opened:
+            self.opened[folder] = self.open(folder)
+        return self.opened[folder]
 
     def shows_partially(self, data: bytes) -> bool:
-        """Whether a file has whole levels that `--partial` would show; opens its prior."""
+        """Whether a file has whole levels that `--partial` would show."""
         try:
-            self.reading(data, "the file", partial=True)
+            self.prior_of(data, "the file", partial=True)
         except InvcompError:
             return False
         return True
 
-    def reading(self, data: bytes, name: str, partial: bool) -> Decoding:
-        """What decodes a file that is whole, or (`partial`) a truncated progressive one. Raises `InvcompError`."""
-        if self.given is not None:
-            container.read(data, self.given.prior.info.id_bytes, name, partial)
-            return self.given
-        folder = prior_of(data, name, partial)
-        if folder not in self.opened:
-            self.opened[folder] = self.open(folder)
-        return self.opened[folder]
+    def prior_of(self, data: bytes, name: str, partial: bool) -> Path:
+        """The folder of the prior of a file that is whole, or (`partial`) a truncated progressive one.
+
+        Raises `InvcompError`.
+        """
+        if self.given is None:
+            return prior_of(data, name, partial)
+        container.read(data, self.given.prior.info.id_bytes, name, partial)
+        return self.given.prior.folder
 
 
 @dataclass(frozen=True)
