@@ -100,10 +100,13 @@ def tiny_folder(picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def free_folder(picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny prior of free size, trained here on crops."""
+def free_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny prior of free size, trained here on crops, one of each picture."""
+    data = tmp_path_factory.mktemp("crops")
+    for index, image in enumerate(windows(120, side=40)):
+        image.save(data / f"{index:03d}.png")
     folder = tmp_path_factory.mktemp("priors") / "free"
-    run_training(request(picture_folder, folder, free_size=True, kimg=0.6), lambda _: None)
+    run_training(request(data, folder, free_size=True, kimg=0.6), lambda _: None)
     return folder
 
 

@@ -131,7 +131,10 @@ def test_graphs_take_many_pictures_at_once(fixed: Path) -> None:
     np.testing.assert_allclose(found, codec.paint(symbols, [0, 2, 3]).numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (33, 70), (8, 8), (200, 5)])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param((64, 64), marks=pytest.mark.slow), (33, 70), (8, 8), pytest.param((200, 5), marks=pytest.mark.slow)],
+)
 def test_priors_of_free_size_decode_at_any(tmp_path: Path, picture: Image.Image, size: tuple[int, int]) -> None:
     folder = untrained(tmp_path / "free", FREE)
     add_graph(folder)
@@ -141,6 +144,7 @@ def test_priors_of_free_size_decode_at_any(tmp_path: Path, picture: Image.Image,
     assert difference(shown, Codec(folder, "cpu").decompress(data)) <= 1
 
 
+@pytest.mark.slow
 def test_the_graph_of_another_prior_is_refused(fixed: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(fixed, tmp_path / "mixed")
     other = find_prior("faces-64")
@@ -216,6 +220,7 @@ def test_hostile_tables_are_refused(
         Decoder(folder)
 
 
+@pytest.mark.slow
 def test_a_damaged_graph_names_what_helps(fixed: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(fixed, tmp_path / "damaged")
     (folder / GRAPH).write_bytes((folder / GRAPH).read_bytes()[:-1])
@@ -228,6 +233,7 @@ def test_a_damaged_graph_names_what_helps(fixed: Path, tmp_path: Path) -> None:
     paint(folder)
 
 
+@pytest.mark.slow
 def test_an_onnxruntime_that_cannot_be_loaded(tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('libfoo.so.1: cannot open shared object file')")
     path = files_of("faces")[0]
@@ -249,6 +255,7 @@ def test_what_another_codec_stored_needs_no_runtime(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_an_exported_decoder_hides_no_prior(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invcomp.priors.registry.user_folder", lambda: tmp_path)
     export(find_prior("faces-64"), tmp_path / "aaa")
@@ -262,6 +269,7 @@ def test_torch_refuses_an_exported_decoder(exported: Path) -> None:
         Codec(exported, "cpu")
 
 
+@pytest.mark.slow
 def test_export_leaves_what_is_there(fixed: Path, tmp_path: Path) -> None:
     call = ["export-decoder", str(fixed), "-o", str(tmp_path / "d")]
     (tmp_path / "d").mkdir()

@@ -80,6 +80,7 @@ def call(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_list_of_trials_runs_nothing(tmp_path: Path) -> None:
     done = call("trial_design.py", tmp_path, tmp_path, "-o", tmp_path / "trials", "--only", "seed-1", "--list")
     assert done.returncode == 0, done.stderr
@@ -91,6 +92,7 @@ def test_the_list_of_trials_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "trials").exists()
 
 
+@pytest.mark.slow
 def test_what_is_no_prior_gets_one_sentence(tmp_path: Path) -> None:
     done = call("measure_slices.py", tmp_path, tmp_path / "none")
     assert done.returncode == 1

@@ -48,6 +48,7 @@ def compressed(folder: Path, prior: Path, out: Path, *options: object) -> tuple[
     return {path.name: path.read_bytes() for path in out.iterdir()}, entries
 
 
+@pytest.mark.slow
 def test_files_and_results_are_those_of_one_process(
     local_ray: None, pictures: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:

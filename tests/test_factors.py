@@ -237,6 +237,7 @@ def test_what_is_drawn_has_the_moments_of_the_model_but_for_weaker_noise() -> No
     assert np.abs(draws.var(axis=0) / variance - 1).max() < 0.15
 
 
+@pytest.mark.slow
 def test_an_exported_decoder_takes_them_along(folder: Path, codec: Codec, tmp_path: Path) -> None:
     export(folder, tmp_path / "decoder")
     assert (tmp_path / "decoder" / FACTORS).read_bytes() == (folder / FACTORS).read_bytes()

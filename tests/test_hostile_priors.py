@@ -156,6 +156,13 @@ def test_any_architecture_is_accepted_or_refused(folder: Path, data: st.DataObje
         with_hashes(folder, {GENERATOR: original})
 
 
+@pytest.mark.parametrize("field", ["widths", "latent_channels", "critic_widths"])
+def test_true_is_no_width(field: str) -> None:
+    fields = FIXED.to_json()
+    with pytest.raises(PriorError, match="whole numbers"):
+        Architecture.from_json({**fields, field: [True] * len(fields[field])})
+
+
 @given(data=st.binary(max_size=200))
 @some
 def test_any_bytes_as_tensors_are_refused(data: bytes) -> None:

@@ -19,10 +19,11 @@ from invcomp.inversion.schedules import SCHEDULES, Schedule
 from invcomp.inversion.starts import schedule_for
 
 LOSS = "100*mse"
+SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize("relaxation", RELAXATIONS)
-@pytest.mark.parametrize("quality", [0, 50, 100])
+@pytest.mark.parametrize("quality", [pytest.param(0, marks=SLOW), 50, pytest.param(100, marks=SLOW)])
 def test_no_picture_ends_worse_than_it_started(
     tiny: Codec, held_out: list[Image.Image], relaxation: str, quality: float
 ) -> None:

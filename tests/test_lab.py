@@ -152,6 +152,7 @@ def test_what_a_card_says_voids_no_kept_result_and_what_decides_files_does(tiny_
     assert identity_with(rate_bytes=[1.0] * len(Codec(tiny_folder).prior.info.lambdas)) != first
 
 
+@pytest.mark.slow
 def test_a_codec_that_fails_or_is_missing_is_named_and_skipped(
     folder: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_without_its_file_pca_is_named_and_skipped(folder: Path, tiny_folder: Pa
     assert any(note.startswith("pca is skipped:") and "--pca-data" in note for note in bench(request).notes)
 
 
+@pytest.mark.slow
 def test_a_prior_with_other_lambdas_has_results_of_its_own(folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
     """What is kept belongs to everything that decides a file, not to the generator alone."""
     other = tmp_path / "other"
@@ -296,6 +298,7 @@ def test_grids(folder: Path) -> None:
     assert star[0] == cells[0]
 
 
+@pytest.mark.slow
 def test_an_ablation_resumes_and_reports_effects(
     folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

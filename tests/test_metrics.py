@@ -133,6 +133,7 @@ def test_pictures_are_enlarged_to_exactly_what_is_said(side: int) -> None:
     assert min(metrics.enlarge(torch.zeros(1, 3, side, side + 5)).shape[2:]) == max(side, metrics.LPIPS_SIDE)
 
 
+@pytest.mark.slow
 def test_frechet_needs_fifty_pictures_and_grows_with_damage(monkeypatch: pytest.MonkeyPatch, faces) -> None:
     without_faces(monkeypatch)
     originals = windows(50, 32)
@@ -175,6 +176,7 @@ def test_without_dlib_identity_is_left_out_and_said(monkeypatch: pytest.MonkeyPa
     assert judge.measure_identity(windows(1, 64)) == [{}]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("dlib") is None, reason="the extra `faces` is not installed")
 def test_identity_is_measured_at_a_dozen_settings_of_a_curve(faces, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "SCALES", peers.SCALES[:2])

@@ -84,6 +84,7 @@ def shown(tiny: Codec, data: bytes, whole: bytes) -> int:
     return levels
 
 
+@pytest.mark.slow
 @given(mtu=st.sampled_from(MTUS), which=st.integers(0, 1), seed=st.integers(0, 2**20))
 @settings(max_examples=150, deadline=None)
 def test_any_loss_leaves_a_prefix_that_decodes_or_a_sentence(

@@ -165,6 +165,7 @@ def test_pca_files_shrink_with_the_step_and_are_checked(fitted: pca.PcaCodec) ->
         fitted.decode(data[:-1], setting, (16, 16))
 
 
+@pytest.mark.slow
 def test_every_pca_file_is_read_again(fitted: pca.PcaCodec) -> None:
     """One payload in 256 makes a file that a reader refuses, its last byte being one too many: it is written anew."""
     pictures = [w.resize((16, 16), Image.Resampling.LANCZOS) for w in windows(1000, 96, seed=10)]

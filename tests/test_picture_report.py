@@ -196,6 +196,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_computed(face: Path, t
     assert not list(tmp_path.glob("*.inv"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_no_report_without_a_file(face: Path, tmp_path: Path) -> None:
     arguments = [face, "--prior", "faces-64", "--device", "cpu", "--steps", 0, "--min-psnr", 60]

@@ -421,6 +421,7 @@ def imported(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_wheel_becomes_a_prior(imported: Path) -> None:
     card = json.loads((imported / CARD).read_text())
     assert card["id"] == json.loads(registry.shipped_file("portraits", importing.SUPPLEMENT_CARD).read_text())["id"]
@@ -446,6 +447,7 @@ def test_nothing_but_an_import_is_replaced(tmp_path: Path, small_folder: Path) -
         importing.check_replaceable(tmp_path, force=True)
 
 
+@pytest.mark.slow
 def test_the_imported_network_is_the_wheels(imported: Path, portraits: tuple[MappingNetwork, SynthesisNetwork]) -> None:
     generator = load_prior(imported).generator
     assert isinstance(generator, PortraitGenerator)
@@ -463,6 +465,7 @@ def test_the_imported_network_is_the_wheels(imported: Path, portraits: tuple[Map
             assert error < 10**-3.0  # 30 dB
 
 
+@pytest.mark.slow
 def test_a_face_is_found_again(imported: Path) -> None:
     codec = Codec(imported, "cpu")
     (face,) = codec.sample(1, size=128, seed=2)

@@ -37,6 +37,7 @@ def test_the_bytes_are_used(tiny: Codec, held_out: list[Image.Image], max_bytes:
     assert np.mean([result.bytes for result in results]) >= 0.95 * max_bytes
 
 
+@pytest.mark.slow
 def test_the_bytes_are_used_well(faces: Codec) -> None:
     """At the bytes of a plain search the distortion is about that of the plain search."""
     images = [Image.open(path) for path in FACES[:3]]
@@ -93,15 +94,15 @@ def judged(codec: Codec, data: bytes, image: Image.Image) -> tuple[float, float]
     return float(psnr(decoded, original)), float(ssim(decoded, original))
 
 
-@pytest.mark.parametrize("size", [(32, 32), (40, 27)])
+@pytest.mark.parametrize("size", [pytest.param((32, 32), marks=pytest.mark.slow), (40, 27)])
 def test_a_least_quality_is_kept_or_said_to_be_missed(
     tiny: Codec, held_out: list[Image.Image], size: tuple[int, int]
 ) -> None:
-    images = [image.resize(size) for image in held_out]
+    images = [image.resize(size) for image in held_out[:3]]
     plain = [judged(tiny, r.data, i) for r, i in zip(tiny.compress_batch(images, steps=20), images, strict=True)]
     asked_psnr, asked_ssim = (float(np.median(values)) for values in zip(*plain, strict=True))
     for least in ({"min_psnr": asked_psnr}, {"min_ssim": asked_ssim}, {"min_psnr": asked_psnr, "min_ssim": asked_ssim}):
-        results = tiny.compress_batch(images, steps=40, **least)
+        results = tiny.compress_batch(images, steps=20, **least)
         assert np.mean([result.kept for result in results]) >= 0.5
         for image, result in zip(images, results, strict=True):
             found = judged(tiny, result.data, image)
@@ -114,6 +115,7 @@ def test_a_least_quality_is_kept_or_said_to_be_missed(
                 assert result.reached.ssim == pytest.approx(found[1], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_files_of_a_least_quality_are_small(faces: Codec) -> None:
     """They are no larger than those of a plain search for PSNR that reach as much."""
     images = [Image.open(path).convert("RGB") for path in FACES[:3]]
@@ -181,7 +183,7 @@ def test_lambda_follows_what_is_reached() -> None:
     assert worse < 1
 
 
-@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("progressive", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_bytes_are_used_by_the_levels_that_are_left(faces: Codec, progressive: bool) -> None:
     image = read_picture(FACES[0]).image
     (few,) = faces.compress_batch([image], max_bytes=100, levels=2, steps=30, progressive=progressive)

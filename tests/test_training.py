@@ -186,6 +186,7 @@ def test_degraded_batches_differ_from_their_pictures() -> None:
     assert degraded.std() > 1e-2
 
 
+@pytest.mark.slow
 def test_a_run_grows_from_one_of_half_its_size(
     picture_folder: Path, tiny_folder: Path, free_folder: Path, tmp_path: Path
 ) -> None:
@@ -275,6 +276,7 @@ def test_a_run_that_starts_with_a_prior_begins_where_the_priors_own_run_ended(
         assert new.bytes < 1.3 * old.bytes + 2
 
 
+@pytest.mark.slow
 def test_a_prior_is_trained_further_and_grown_and_the_card_tells_of_it(
     picture_folder: Path, finished: Path, tmp_path: Path
 ) -> None:
@@ -293,6 +295,7 @@ def test_a_prior_is_trained_further_and_grown_and_the_card_tells_of_it(
     assert Codec(grown, "cpu").sample(1)[0].size == (64, 64)
 
 
+@pytest.mark.slow
 def test_a_prior_of_free_size_is_trained_further(picture_folder: Path, free_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(free_folder, tmp_path / "free", ignore=shutil.ignore_patterns(NAME)))
     run_training(request(picture_folder, tmp_path / "p", free_size=True, kimg=0.1, origin=folder), SILENT)
@@ -397,6 +400,7 @@ def test_training_learns(tiny_folder: Path, tiny: Codec) -> None:
     assert psnr[-1] > psnr[0] + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     [{"pure_gan": True}, {"critic_augmentation": True}, {"adversarial": 0.0}, {"augmentation": "photographs"}],
@@ -430,6 +434,7 @@ def test_wrong_requests_get_a_sentence(
         run_training(request(picture_folder, tmp_path / "p", **change), SILENT)
 
 
+@pytest.mark.slow
 def test_latent_channels_and_rate_weights_are_those_that_are_asked_for(picture_folder: Path, tmp_path: Path) -> None:
     options = ("--latents", "6,2", "--lambda", "1e-5:1e-3", "--kimg", "0.05")
     result = CliRunner().invoke(app, command(picture_folder, tmp_path / "p", *options)[3:])
@@ -467,6 +472,7 @@ def command(data: Path, output: Path, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_a_checkpoint_and_resumes(
     picture_folder: Path, tmp_path: Path, kind: signal.Signals

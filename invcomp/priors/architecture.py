@@ -42,7 +42,7 @@ class Architecture:
         tuples = (self.widths, self.latent_channels, self.encoder_widths, self.critic_widths)
         if not 1 <= levels <= MAX_LEVELS or any(len(t) != levels for t in tuples):
             raise PriorError(f"an architecture needs 1 to {MAX_LEVELS} levels and one width per level")
-        if any(not isinstance(width, int) for t in (*tuples, (self.paint_width, self.rates)) for width in t):
+        if any(type(width) is not int for t in (*tuples, (self.paint_width, self.rates)) for width in t):
             raise PriorError("the widths of an architecture are whole numbers")
         if any(not 1 <= width <= MAX_WIDTH for t in (*tuples, (self.paint_width,)) for width in t):
             raise PriorError(f"the widths of an architecture lie between 1 and {MAX_WIDTH}")

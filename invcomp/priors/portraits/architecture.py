@@ -49,7 +49,7 @@ class PortraitArchitecture:
     def __post_init__(self) -> None:
         fields = asdict(self).values()
         numbers = [n for value in fields for n in (value if isinstance(value, tuple) else (value,))]
-        if any(not isinstance(n, int) or n < 1 for n in numbers) or any(n > 4096 for n in numbers):
+        if any(type(n) is not int or n < 1 for n in numbers) or any(n > 4096 for n in numbers):
             raise PriorError("the sizes of an architecture are whole numbers from 1 to 4096")
         if any(width % 4 for width in self.widths):
             raise PriorError("the widths of an architecture with wavelets are multiples of 4")
