@@ -15,9 +15,9 @@ from invcomp.cli import app
 from invcomp.codec import Codec
 from invcomp.errors import MissingPackageError, UsageError
 from invcomp.inversion.starts import parse_start
-from invcomp.lab import identity, peers
+from invcomp.lab import identity, pca, peers
 from invcomp.lab.ablate import AblateRequest, Cell, ablate, grid
-from invcomp.lab.bench import BEST_IMAGE_CODEC, BEST_PEER, RATE_METRICS, BenchRequest, bench, own_names
+from invcomp.lab.bench import BEST_IMAGE_CODEC, BEST_PEER, RATE_METRICS, BenchRequest, bench, own_names, pca_codec
 from invcomp.lab.codecs import InvcompCodec
 from invcomp.lab.effects import bootstrap, marginal_effects
 from invcomp.lab.folder import load_pictures
@@ -133,10 +133,24 @@ def test_a_finished_setting_is_not_computed_twice(
 ) -> None:
     first, cache = report
     monkeypatch.setattr("invcomp.lab.run.measure", lambda *a: pytest.fail("it was computed again"))
+    monkeypatch.setattr(pca, "fit", lambda *a: pytest.fail("it was fitted again"))
     monkeypatch.setattr("invcomp.lab.bench.cost", lambda *a: "")
     monkeypatch.setattr(peers, "QUALITIES", FEW)
     again = bench(bench_request(folder, tiny_folder, picture_folder, cache=cache))
     assert again.to_json()["results"] == first.to_json()["results"]
+
+
+def test_a_kept_fit_serves_its_own_pictures_alone_and_a_damaged_one_is_made_anew(
+    picture_folder: Path, tmp_path: Path
+) -> None:
+    first = pca_codec(picture_folder, 16, tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert pca_codec(picture_folder, 16, tmp_path).identity() == first.identity()
+    path.write_bytes(path.read_bytes()[:500])
+    pca_codec(picture_folder, 16, tmp_path)
+    assert pca.read(path).side == 16
+    assert pca_codec(picture_folder, 32, tmp_path).side == 32
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_what_a_card_says_voids_no_kept_result_and_what_decides_files_does(tiny_folder: Path, tmp_path: Path) -> None:

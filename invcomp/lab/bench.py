@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from invcomp.lab.run import RANGE, WEIGHT, Run, Say
 from invcomp.lab.store import Store
 from invcomp.priors.registry import find_prior
 from invcomp.training.data import load_training_set
+from invcomp.writing import write_whole
 
 CODECS = (*PEERS, "pca")
 BEST_PEER, BEST_IMAGE_CODEC = "best peer", "best image codec"
@@ -144,7 +146,7 @@ def choose_peers(request: BenchRequest, prior: Path, size: int | None) -> tuple[
         if name == "pca":
             source = request.pca_data or prior / pca.FILE
             try:
-                chosen.append(pca_codec(source, size))
+                chosen.append(pca_codec(source, size, request.cache))
             except PriorError as error:
                 if request.pca_data is not None and size is not None:
                     raise
@@ -159,12 +161,24 @@ def choose_peers(request: BenchRequest, prior: Path, size: int | None) -> tuple[
     return chosen, notes
 
 
-def pca_codec(source: Path, size: int | None) -> pca.PcaCodec:
-    """PCA fitted to a training folder, or read from a file. Raises `PriorError`."""
+def pca_codec(source: Path, size: int | None, kept: Path | None) -> pca.PcaCodec:
+    """PCA fitted to a training folder, or read from a file. Raises `PriorError`.
+
+    With a folder `kept` the fit stays there, and is not made again of the same pictures: it takes minutes, and no two
+    fits are the same to the last bit, which would void what is kept of their files.
+    """
     if size is None:
         raise PriorError("pictures of different sizes have no eigen-images")
     if source.is_dir():
-        return pca.fit(load_training_set(source, size, aligned=True).pictures)
+        pictures = load_training_set(source, size, aligned=True).pictures
+        path = None if kept is None else kept / f"pca-{pca.key(pictures)}.safetensors"
+        if path is not None and path.is_file():
+            with suppress(PriorError):  # damaged: it is fitted again
+                return pca.read(path)
+        codec = pca.fit(pictures)
+        if path is not None:
+            write_whole(path, codec.to_bytes())
+        return codec
     if not source.is_file():
         raise PriorError(f"{source} does not exist")
     codec = pca.read(source)

@@ -165,6 +165,14 @@ def fit(pictures: NDArray[np.uint8], components: int = COMPONENTS) -> PcaCodec:
     )
 
 
+def key(pictures: NDArray[np.uint8]) -> str:
+    """What stands for a fit to these pictures (N, 3, S, S), in a file's name."""
+    settings = repr((pictures.shape, COMPONENTS, STEPS, DEAD_ZONE, BOUND, BANK))
+    digest = hashlib.sha256(settings.encode())
+    digest.update(np.ascontiguousarray(pictures).data)
+    return digest.hexdigest()[:24]
+
+
 def read(path: Path) -> PcaCodec:
     """The peer's file. Raises `PriorError`."""
     try:
