@@ -94,15 +94,16 @@ def judged(codec: Codec, data: bytes, image: Image.Image) -> tuple[float, float]
     return float(psnr(decoded, original)), float(ssim(decoded, original))
 
 
-@pytest.mark.parametrize("size", [pytest.param((32, 32), marks=pytest.mark.slow), (40, 27)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(32, 32), (40, 27)])
 def test_a_least_quality_is_kept_or_said_to_be_missed(
     tiny: Codec, held_out: list[Image.Image], size: tuple[int, int]
 ) -> None:
-    images = [image.resize(size) for image in held_out[:3]]
+    images = [image.resize(size) for image in held_out]
     plain = [judged(tiny, r.data, i) for r, i in zip(tiny.compress_batch(images, steps=20), images, strict=True)]
     asked_psnr, asked_ssim = (float(np.median(values)) for values in zip(*plain, strict=True))
     for least in ({"min_psnr": asked_psnr}, {"min_ssim": asked_ssim}, {"min_psnr": asked_psnr, "min_ssim": asked_ssim}):
-        results = tiny.compress_batch(images, steps=20, **least)
+        results = tiny.compress_batch(images, steps=40, **least)
         assert np.mean([result.kept for result in results]) >= 0.5
         for image, result in zip(images, results, strict=True):
             found = judged(tiny, result.data, image)
