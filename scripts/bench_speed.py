@@ -104,7 +104,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "face.inv"
         file.write_bytes(data)
-        command = [sys.executable, "-m", "invcomp.cli", "decompress", str(file), "--force", "--prior", args.prior]
+        command = [sys.executable, "-m", "invcomp.cli", "decompress", str(file), "--force", "--runtime", "torch"]
+        command += ["--prior", args.prior]
         cold = median_seconds(lambda: subprocess.run(command, check=True, capture_output=True), 3)
     help_command = [sys.executable, "-m", "invcomp.cli", "--help"]
     usage = median_seconds(lambda: subprocess.run(help_command, check=True, capture_output=True), 5)

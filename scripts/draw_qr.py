@@ -5,19 +5,23 @@ python scripts/draw_qr.py -o docs/qr.png
 
 import argparse
 import io
+import sys
 from pathlib import Path
 
 import segno
-from measure_claim169 import WEBP, from_webp, payload, version_of, webp
 from PIL import Image, ImageDraw, ImageFont
 
-from invcomp.carriers.qr import LARGEST, read_code, write_code
-from invcomp.codec import Codec
-from invcomp.pictures import png_bytes, read_picture
-from invcomp.writing import write_whole
-from tests.photos import Shot, photographed
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests
+
+from measure_claim169 import WEBP, from_webp, payload, version_of, webp  # noqa: E402
+
+from invcomp.carriers.qr import LARGEST, read_code, write_code  # noqa: E402
+from invcomp.codec import Codec  # noqa: E402
+from invcomp.pictures import png_bytes, read_picture  # noqa: E402
+from invcomp.writing import write_whole  # noqa: E402
+from tests.photos import Shot, photographed  # noqa: E402
+
 SIDE, GAP, CAPTION = 300, 20, 50  # pixels
 BORDER, MODULE = 4, 5  # modules, pixels a module of the identity codes
 BYTES = 200

@@ -16,6 +16,7 @@ import json
 import random
 import resource
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,16 +26,18 @@ from typing import Any
 
 from PIL import Image
 
-from invcomp import checksums, container, describe
-from invcomp.codec import Codec
-from invcomp.errors import InvcompError
-from invcomp.pictures import formats, read_picture
-from invcomp.priors.files import load_prior
-from invcomp.priors.info import CARD
-from invcomp.priors.reading import GENERATOR
-from tests.untrained import FIXED, FREE, untrained
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests
+
+from invcomp import checksums, container, describe  # noqa: E402
+from invcomp.codec import Codec  # noqa: E402
+from invcomp.errors import InvcompError  # noqa: E402
+from invcomp.pictures import formats, read_picture  # noqa: E402
+from invcomp.priors.files import load_prior  # noqa: E402
+from invcomp.priors.info import CARD  # noqa: E402
+from invcomp.priors.reading import GENERATOR  # noqa: E402
+from tests.untrained import FIXED, FREE, untrained  # noqa: E402
+
 LIMIT = 60  # seconds for one input
 OPTIONS: list[dict[str, Any]] = [{}, {"native": True, "partial": True}, {"size": 64, "levels": 1}]
 NUMBERS = [b"\x00", b"\x7f", b"\x80", b"\xff", b"\xff\xff\xff\xff", b"\x80\x80\x80", b"NaN", b"-1", b"1e999", b"9" * 30]

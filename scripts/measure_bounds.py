@@ -7,6 +7,7 @@ stands in for them, whose tables have contexts.
 """
 
 import resource
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -15,11 +16,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from invcomp import container
-from invcomp.codec import Codec
-from invcomp.fallback import encode
-from invcomp.priors.architecture import MAX_FREE_PIXELS, from_preset
-from tests.untrained import RATES, untrained
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests
+
+from invcomp import container  # noqa: E402
+from invcomp.codec import Codec  # noqa: E402
+from invcomp.fallback import encode  # noqa: E402
+from invcomp.priors.architecture import MAX_FREE_PIXELS, from_preset  # noqa: E402
+from tests.untrained import RATES, untrained  # noqa: E402
 
 CASES = [
     ("faces-64", (64, 64)),

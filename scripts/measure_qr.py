@@ -9,17 +9,22 @@ read while one thing at a time gets worse: by zxing-cpp at once, and by `read_co
 
 import argparse
 import io
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import zxingcpp
 from PIL import Image
 
-from invcomp.carriers.qr import LARGEST, read_code, room, write_code
-from invcomp.errors import InvcompError
-from invcomp.pictures import png_bytes
-from tests.photos import Shot, photographed
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests
+
+from invcomp.carriers.qr import LARGEST, read_code, room, write_code  # noqa: E402
+from invcomp.errors import InvcompError  # noqa: E402
+from invcomp.pictures import png_bytes  # noqa: E402
+from tests.photos import Shot, photographed  # noqa: E402
 
 SIZES = (60, 100, 150, 200, 237, 300, 400, 600, 888, 1300)
 BORDER = 4
