@@ -32,7 +32,7 @@ def main() -> None:
     faces, photographs, small = (output.with_name(f"{output.name}-{name}") for name in ("faces", "photographs", "64"))
 
     call(HERE / "make_faces.py", "-n", args.n, "-o", faces, "--size", "128", "--seed", "7")
-    if not photographs.is_dir():
+    if not (photographs / "LICENCES.md").is_file():  # what is written last
         call(HERE / "fetch_photographs.py", "-o", photographs)
     common = ["--preset", "small", "--distortion", DISTORTION, "--augmentation", "photographs", "--adversarial", "0"]
     common += [text for option in ABOUT.items() for text in option]

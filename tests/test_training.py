@@ -1,6 +1,8 @@
 """Training: data of every kind, interruption and resumption, the variants, several processes."""
 
 import json
+import lzma
+import math
 import os
 import re
 import shutil
@@ -32,10 +34,10 @@ from invcomp.training.augment import augment, augment_for_critic
 from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.command import run_training
 from invcomp.training.config import CONTINUED, TrainingConfig
-from invcomp.training.data import WINDOWS, load_others, load_training_set
+from invcomp.training.data import WINDOWS, TrainingSet, crops, load_others, load_training_set
 from invcomp.training.degrade import blur, cover, degrade, draw_things, grey, jpeg, noise
 from invcomp.training.density import Density
-from invcomp.training.loop import WITHOUT_LPIPS, Run, batches, choose_distortion
+from invcomp.training.loop import MOST_LOST, WITHOUT_LPIPS, Run, batches, choose_distortion, train
 from invcomp.training.monitor import LOG, RateFigures, evaluate
 from invcomp.training.origin import find_densities, load_origin
 from invcomp.training.processes import Process
@@ -63,7 +65,7 @@ def test_broken_files_are_skipped_and_listed(picture_folder: Path, tmp_path: Pat
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "broken.jpg").write_text("no picture")
     found = load_training_set(tmp_path, 16, aligned=True)
-    assert found.files == 120
+    assert len(found.names) == 120
     assert found.skipped == ["broken.jpg is not a picture of a kind that is read; give a PNG, JPEG, WebP or TIFF"]
 
 
@@ -75,7 +77,7 @@ def test_a_damaged_member_of_a_zip_is_skipped_and_listed(picture_folder: Path, t
     data[2000] ^= 255
     (tmp_path / "set.zip").write_bytes(data)
     found = load_training_set(tmp_path / "set.zip", 16, aligned=True)
-    assert found.files == 119
+    assert len(found.names) == 119
     assert found.skipped[0].startswith("000.png cannot be read")
 
 
@@ -97,6 +99,40 @@ def test_crops_of_a_free_prior_come_from_all_over_a_picture(tmp_path: Path) -> N
     for index in range(100):
         windows(1, side=80)[0].save(tmp_path / f"{index}.png")
     assert load_training_set(tmp_path, 32, aligned=False).pictures.shape == (400, 3, 32, 32)
+
+
+def test_a_crop_keeps_no_more_than_itself_in_memory() -> None:
+    assert all(crop.base is None for crop in crops(Image.new("RGB", (300, 200)), 64))
+
+
+@pytest.mark.parametrize(("files", "each", "held"), [(120, 1, 6), (120, 7, 42), (400, 16, 128)])
+def test_pictures_of_one_file_are_not_on_both_sides(files: int, each: int, held: int) -> None:
+    origins = np.repeat(np.arange(files), each)
+    numbers = np.arange(files * each)
+    held_out, training = TrainingSet(numbers, origins, [str(n) for n in range(files)], []).split()
+    assert len(held_out) == held
+    assert not set(origins[held_out]) & set(origins[training])
+    assert len(set(origins[held_out])) == files // 20
+    assert sorted({*origins[held_out], *origins[training]}) == list(range(files))
+    assert len(training) == (files - files // 20) * each == len(set(training))
+
+
+def test_a_damaged_archive_is_named(picture_folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive, tarfile.open(tmp_path / "set.tar", "w") as tar:
+        for path in sorted(picture_folder.iterdir()):
+            archive.write(path, path.name)
+            tar.add(path, path.name)
+    packed = bytearray((tmp_path / "set.tar").read_bytes())
+    assert len(load_training_set(tmp_path / "set.tar", 16, aligned=True).names) == 120
+    (tmp_path / "set.tar.xz").write_bytes(lzma.compress(packed)[:100_000] + bytes(10_000))
+    packed[packed.index(b"060.png")] ^= 1  # of a header, whose sum is then wrong
+    (tmp_path / "set.tar").write_bytes(packed)
+    zipped = bytearray((tmp_path / "set.zip").read_bytes())
+    zipped[zipped.index(b"PK\1\2")] ^= 255
+    (tmp_path / "set.zip").write_bytes(zipped)
+    for name in ("set.zip", "set.tar", "set.tar.xz"):
+        with pytest.raises(DataError, match=f"{name} is truncated or damaged"):
+            load_training_set(tmp_path / name, 16, aligned=True)
 
 
 def test_augmentation_keeps_range_and_shape() -> None:
@@ -151,18 +187,20 @@ def test_things_to_lay_in_front_are_the_same_every_time_and_have_a_shape() -> No
 
 
 def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Path, tmp_path: Path) -> None:
-    Image.new("RGB", (300, 200), (255, 0, 255)).save(tmp_path / "magenta.png")
-    windows(1, side=8)[0].save(tmp_path / "too-small.png")
-    (tmp_path / "broken.jpg").write_text("no picture")
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    Image.new("RGB", (300, 200), (255, 0, 255)).save(photographs / "magenta.png")
+    windows(1, side=8)[0].save(photographs / "too-small.png")
+    (photographs / "broken.jpg").write_text("no picture")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         for name in ("magenta.png", "too-small.png", "broken.jpg"):
-            archive.write(tmp_path / name, name)
+            archive.write(photographs / name, name)
     data = bytearray((tmp_path / "set.zip").read_bytes())
     data[50] ^= 255
     (tmp_path / "damaged.zip").write_bytes(data)
     with pytest.raises(DataError, match="at least 16 pixels"):
         load_others(tmp_path / "damaged.zip", 16, seed=0)
-    others = load_others(tmp_path, 16, seed=0)
+    others = load_others(photographs, 16, seed=0)
     assert load_others(tmp_path / "set.zip", 16, seed=0).shape == others.shape
     assert others.shape == (WINDOWS, 3, 16, 16)
     pictures = np.zeros((64, 3, 16, 16), np.uint8)
@@ -172,7 +210,7 @@ def test_others_are_windows_of_all_scales_mixed_into_batches(picture_folder: Pat
     assert 0.18 < np.mean(shares) < 0.32
     assert not pictures.any()
     output = tmp_path / "p"
-    run_training(request(picture_folder, output, image_size=16, kimg=0.05, others=tmp_path), SILENT)
+    run_training(request(picture_folder, output, image_size=16, kimg=0.05, others=photographs), SILENT)
     assert json.loads((output / "prior.json").read_text())["training"]["windows_of_other_pictures"] == WINDOWS
     with pytest.raises(UsageError, match="again with --others"):
         run_training(request(picture_folder, output, image_size=16, resume=True), SILENT)
@@ -423,6 +461,8 @@ def test_variants_train(picture_folder: Path, tmp_path: Path, variant: dict[str,
         ({"augmentation": "fancy"}, UsageError, "plain or photographs"),
         ({"origin": Path("nowhere")}, DataError, "nowhere has no"),
         ({"batch": 500}, DataError, "smaller --batch"),
+        ({"minutes": math.nan}, UsageError, "greater than 0"),
+        ({"adversarial": math.nan}, UsageError, "0 or more"),
         ({"latents": (8, 4)}, UsageError, "3 whole numbers from 1 to 256"),
         ({"latents": (8, 4, 0)}, UsageError, "3 whole numbers from 1 to 256"),
     ],
@@ -450,9 +490,82 @@ def test_latent_channels_and_rate_weights_are_those_that_are_asked_for(picture_f
         assert f"{wrong[0]} takes" in result.output
 
 
+def test_an_output_that_would_be_trained_on_or_lost_is_refused(picture_folder: Path, tiny_folder: Path) -> None:
+    for change, words in (
+        ({"output": picture_folder / "p"}, "lies inside"),
+        ({"output": tiny_folder / "p", "others": tiny_folder}, "lies inside"),
+        ({"output": tiny_folder, "origin": tiny_folder, "force": True}, "would be replaced"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            run_training(replace(request(picture_folder, tiny_folder), **change), SILENT)  # type: ignore[arg-type]
+    assert not (picture_folder / "p").exists()
+
+
 def test_a_finished_prior_is_not_overwritten(picture_folder: Path, tiny_folder: Path) -> None:
     with pytest.raises(OutputError, match="--force"):
         run_training(request(picture_folder, tiny_folder), SILENT)
+
+
+def test_a_run_is_not_resumed_with_other_pictures(picture_folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(picture_folder, tmp_path / "data")
+    windows(1)[0].save(data / "one-more.png")
+    with pytest.raises(DataError, match="other pictures than the run in"):
+        run_training(request(data, tiny_folder, resume=True), SILENT)
+
+
+def test_a_run_that_is_forced_leaves_nothing_of_the_former(
+    picture_folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = shutil.copytree(tiny_folder, tmp_path / "p")
+    with pytest.raises(DataError, match="does not exist"):
+        run_training(request(tmp_path / "nowhere", output, force=True), SILENT)
+    assert Checkpoint.load(output).seen == 4000
+    monkeypatch.setattr("invcomp.training.command.show", lambda *_: False)
+    run_training(request(picture_folder, output, force=True), SILENT)
+    assert not (output / NAME).exists()
+    assert not (output / LOG).exists()
+
+
+def small_run(distortion: str = "mse") -> Run:
+    config = TrainingConfig(
+        image_size=16, preset="tiny", batch=4, kimg=0.02, distortion=distortion, adversarial_weight=0
+    )
+    return Run(from_preset("tiny", 16), config, Process(0, 1, torch.device("cpu")))
+
+
+def test_gradients_that_are_no_finite_numbers_change_nothing_and_end_the_run() -> None:
+    run = small_run("1e39*mse")
+    before = {name: value.clone() for name, value in run.networks.state_dict().items()}
+    figures = run.step(torch.rand(4, 3, 16, 16), 0)
+    assert "gradient" not in figures
+    assert all(torch.equal(before[name], value) for name, value in run.networks.state_dict().items())
+    assert all(value.isfinite().all() for value in run.average.values.values())
+    for number in range(1, MOST_LOST - 1):
+        run.step(torch.rand(4, 3, 16, 16), number)
+    with pytest.raises(DataError, match="no finite numbers"):
+        run.step(torch.rand(4, 3, 16, 16), MOST_LOST - 1)
+
+
+def test_the_log_has_means_of_the_steps_that_have_a_figure_and_judging_changes_no_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[float]] = []
+
+    def step(run: Run, pictures: torch.Tensor, number: int) -> dict[str, torch.Tensor]:
+        run.seen += len(pictures)
+        drawn[-1].append(float(torch.rand(())))
+        return {"always": torch.tensor(2.0)} | ({"rarely": torch.tensor(3.0)} if number % 4 == 0 else {})
+
+    monkeypatch.setattr(Run, "step", step)
+    pictures = np.zeros((8, 3, 16, 16), np.uint8)
+    for minutes in (60.0, 1e-9):
+        drawn.append([])
+        (folder := tmp_path / str(minutes)).mkdir()
+        train(small_run(), pictures, pictures, folder, lambda _: None, minutes)
+    assert drawn[0] == drawn[1]
+    (entry,) = (json.loads(line) for line in (tmp_path / "60.0" / LOG).read_text().splitlines())
+    assert entry["always"] == 2.0
+    assert entry["rarely"] == 3.0
 
 
 def test_a_damaged_checkpoint_is_named(picture_folder: Path, tmp_path: Path) -> None:

@@ -62,13 +62,11 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     """1 - SSIM (Wang et al. 2004), Gaussian window of 11, pictures clamped to [0, 1]."""
     import piq
 
-    if min(x.shape[2:]) < SSIM_WINDOW:
-        raise LossError(
-            f"ssim needs pictures of at least {SSIM_WINDOW} pixels, not {min(x.shape[2:])}: use mse, l1 or critic"
-        )
+    check_side("ssim", min(x.shape[2:]))
     return 1 - cast(Tensor, piq.ssim(x.clamp(0, 1), y, data_range=1.0, reduction="none", downsample=False))
 
 
+LEAST_SIDES = {"ssim": SSIM_WINDOW, "ms-ssim": 21}  # of pictures, by term, in pixels
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
@@ -77,9 +75,8 @@ def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
     import piq
 
     side = min(x.shape[2:])
-    scales = max((n for n in range(1, 6) if 10 * 2 ** (n - 1) + 1 <= side), default=0)
-    if scales < 2:
-        raise LossError(f"ms-ssim needs pictures of at least 21 pixels, not {side}: use mse, l1 or critic")
+    check_side("ms-ssim", side)
+    scales = max(n for n in range(1, 6) if 10 * 2 ** (n - 1) + 1 <= side)
     weights = torch.tensor(MS_SSIM_WEIGHTS[:scales], device=x.device)
     value = piq.multi_scale_ssim(
         x.clamp(0, 1), y, data_range=1.0, reduction="none", scale_weights=weights / weights.sum()
@@ -106,11 +103,31 @@ FACE_LEAST = 32  # pixels of the whole picture
 FACE_PERCEPTUAL_SIDE = round(FACE_SIDE * PERCEPTUAL_SIDE)  # LPIPS of a face enlarges it as that of a picture does
 
 
+def check_side(name: str, side: int) -> None:
+    """Raise `LossError` if pictures whose shorter side has `side` pixels are too small for a term."""
+    if name.startswith(FACE):
+        if side < FACE_LEAST:
+            raise LossError(f"terms of the face need pictures of {FACE_LEAST} pixels or more, not {side}")
+        name, side = whole(name), face_side(side)
+    if side < (least := LEAST_SIDES.get(name, 1)):
+        raise LossError(f"{name} needs pictures of at least {least} pixels, not {side}: use mse, l1 or critic")
+
+
+def check_sides(expression: str, width: int, height: int) -> None:
+    """Raise `LossError` if pictures are too small for a term of a loss expression."""
+    for _, name in parse_loss(expression):
+        check_side(name, min(width, height))
+
+
+def face_side(side: int) -> int:
+    return 2 * round(FACE_SIDE * side / 2)
+
+
 def face_of(pictures: Tensor) -> Tensor:
     """The part (N, 3, h, w) of pictures where a face is, if it is aligned as in FFHQ; h and w are even."""
     height, width = pictures.shape[2:]
     top, left = round(FACE_TOP * height), round(FACE_LEFT * width)
-    h, w = (2 * round(FACE_SIDE * side / 2) for side in (height, width))
+    h, w = face_side(height), face_side(width)
     return pictures[:, :, top : top + h, left : left + w]
 
 
@@ -121,10 +138,7 @@ class FaceTerm:
     term: Term
 
     def reference(self, target: Tensor) -> Any:
-        if min(target.shape[2:]) < FACE_LEAST:
-            raise LossError(
-                f"terms of the face need pictures of {FACE_LEAST} pixels or more, not {min(target.shape[2:])}"
-            )
+        check_side(FACE, min(target.shape[2:]))
         return self.term.reference(face_of(target))
 
     def distance(self, pictures: Tensor, reference: Any) -> Tensor:

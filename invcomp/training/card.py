@@ -85,7 +85,7 @@ def samples(
     """The 64 pictures that `invcomp sample` draws."""
     rates = torch.full((64,), float(rate), device=like.device)
     shapes = generator.arch.latent_shapes(*like.shape[2:])
-    levels = stacked([draw_symbols(tables, factors, shapes, rate, seed) for seed in range(64)], like)
+    levels = stacked([draw_symbols(tables, factors, shapes, rate, (0, index)) for index in range(64)], like)
     return grid([to_image(p) for p in generator(levels, rates)], columns=16)
 
 
@@ -193,7 +193,12 @@ def card(info: PriorInfo, networks: Networks, rate: int, curve: bool, factors: b
     hours = sum(past["seconds"] for past in (*training["before"], training)) / 3600
     watts = training["watts"]
     adversarial = ", without a critic."
-    if config["adversarial_weight"]:
+    if config["pure_gan"]:
+        adversarial = (
+            " is what is usual measured with; training knew the critic alone (`--pure-gan`; relativistic, R1 and R2).\n"
+            "  The encoder was not trained, nor the tables fitted to more than its guesses: this prior is for samples."
+        )
+    elif config["adversarial_weight"]:
         adversarial = (
             f" + {config['adversarial_weight']} * adversarial\n  (relativistic, R1 and R2); "
             f"the critic joins at {config['adversarial_start']:.0%} of the run on."
@@ -222,7 +227,7 @@ encoder {millions["encoder"]:.1f} M, critic {millions["critic"]:.1f} M.
   ({training["seen"] / training["pictures"]:.1f} passes).{before}
 - Hardware: {training["hardware"]}; {training["seconds"] / 3600:.2f} hours.
 - Energy: about {hours * watts / 1000:.2f} kWh, an estimate: {hours:.2f} hours in all at an assumed {watts} W.
-- Loss: `{info.distortion}` + lambda * bits{adversarial}
+- Loss: `{info.distortion}`{"" if config["pure_gan"] else " + lambda * bits"}{adversarial}
 
 ## Held-out pictures, encoder alone (0 steps of search), symbols rounded, integer tables
 

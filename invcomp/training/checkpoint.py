@@ -30,6 +30,8 @@ class Checkpoint:
     optimisers: list[dict[str, Any]]
     before: list[dict[str, Any]] = field(default_factory=list)
     """The runs that this one goes on from, oldest first: `image_size`, pictures `seen`, `seconds`."""
+    data: str = ""
+    """Digest of the pictures that the run began with; empty in older checkpoints."""
 
     @property
     def past(self) -> list[dict[str, Any]]:
@@ -47,6 +49,7 @@ class Checkpoint:
             "average": self.average,
             "optimisers": self.optimisers,
             "before": self.before,
+            "data": self.data,
         }
         buffer = io.BytesIO()  # into a file torch hides what the system says of a full disk
         torch.save(state, buffer)

@@ -20,7 +20,7 @@ from invcomp.priors.info import CARD
 from invcomp.runtimes import give_graph
 from invcomp.training.checkpoint import NAME, Checkpoint
 from invcomp.training.config import AUGMENTATIONS, CONTINUED, TrainingConfig
-from invcomp.training.data import TrainingSet, load_others, load_training_set
+from invcomp.training.data import load_others, load_training_set
 from invcomp.training.finish import About, hardware, write_prior
 from invcomp.training.growth import check_origin
 from invcomp.training.loop import Run, StepReport, choose_distortion, train
@@ -30,7 +30,6 @@ from invcomp.training.processes import Process, from_first, processes
 from invcomp.writing import make_folder, write_whole
 
 ABOUT = "about.json"
-HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
 MAX_LATENTS = 256  # channels of a level
 OTHERS_SHARE = 0.06  # of pictures of other things, where no other share is given
 
@@ -73,18 +72,19 @@ class Request:
 
 def run_training(request: Request, say: Callable[[str], None]) -> bool:
     """Train, or continue to train, a prior and write it; False if it was interrupted. Raises `InvcompError`."""
-    if (
-        not math.isfinite(request.kimg)
-        or request.kimg <= 0
-        or request.batch < 1
-        or request.minutes <= 0
-        or request.adversarial < 0
-    ):
+    numbers = (request.kimg, request.batch, request.minutes)
+    if not (all(0 < n < math.inf for n in numbers) and 0 <= request.adversarial < math.inf):
         raise UsageError("--kimg, --batch and --minutes are greater than 0, --adversarial is 0 or more")
     if request.others_share is not None and not (request.others and 0 < request.others_share < 1):
         raise UsageError(f"--others-share lies between 0 and 1, not {request.others_share:g}, and goes with --others")
     if request.augmentation not in AUGMENTATIONS:
         raise UsageError(f"--augmentation is {' or '.join(AUGMENTATIONS)}, not {request.augmentation!r}")
+    for source in filter(None, (request.data, request.others)):
+        if request.output.resolve().is_relative_to(source.resolve()):
+            raise UsageError(f"{request.output} lies inside {source}, whose pictures are trained on; give another -o")
+    starts = origin_folder(request.origin) if request.origin and not request.resume else None
+    if starts is not None and starts.resolve() == request.output.resolve():
+        raise UsageError(f"{request.output} is what --from starts with, and would be replaced; give another -o")
     choose_device(request.device)
     with processes(request.device) as process:
         quiet = say if process.first else lambda _: None
@@ -92,18 +92,18 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         arch, config = planned(request, origin, quiet)
         if config.others and request.others is None:
             raise UsageError("this run mixes in other pictures: give them again with --others")
-        training_set = load(request, arch, config, process, quiet)
-        held = min(MOST_HELD_OUT, max(1, int(len(training_set.pictures) * HELD_OUT_SHARE)))
-        chosen = np.random.default_rng(0).permutation(len(training_set.pictures))
-        held_out, pictures = training_set.pictures[chosen[:held]], training_set.pictures[chosen[held:]]
+        run = Run(arch, config, process, request.compile_networks)
+        if request.resume:
+            run.restore(Checkpoint.load(request.output))
+        held_out, pictures = load(request, run, quiet)
         others = (
             load_others(request.others, config.image_size, config.seed) if request.others and config.others else None
         )
         about = described(request)
-        run = Run(arch, config, process, request.compile_networks)
-        if request.resume:
-            run.restore(Checkpoint.load(request.output))
-        elif request.origin and origin:
+        if process.first and not request.resume:
+            for name in (NAME, LOG):  # of a run that --force replaces
+                (request.output / name).unlink(missing_ok=True)
+        if request.origin and origin:
             if lacks_densities(origin):
                 quiet(f"looking at training pictures with the encoder of {request.origin}")
                 find_densities(origin, pictures, process.device)
@@ -112,7 +112,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
             if (log := origin_folder(request.origin) / LOG).is_file() and process.first:
                 write_whole(request.output / LOG, log.read_bytes())
         quiet(
-            f"{len(pictures):,} training pictures, {held} held out; {config.kimg:g} thousand to see, "
+            f"{len(pictures):,} training pictures, {len(held_out)} held out; {config.kimg:g} thousand to see, "
             f"{run.seen:,} seen; generator {millions(run.networks.generator):.1f} M parameters, "
             f"on {hardware(process.device)}; "
             "the time left is shown after the first steps"
@@ -132,7 +132,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
             held_out,
             {
                 "pictures": len(pictures),
-                "held_out": held,
+                "held_out": len(held_out),
                 "windows_of_other_pictures": 0 if others is None else len(others),
                 "seen": run.seen,
                 "seconds": run.seconds,
@@ -211,10 +211,12 @@ def described(request: Request) -> About:
     return about
 
 
-def load(
-    request: Request, arch: Architecture, config: TrainingConfig, process: Process, say: Callable[[str], None]
-) -> TrainingSet:
-    """The pictures, in memory; broken files are listed in `skipped.txt`."""
+def load(request: Request, run: Run, say: Callable[[str], None]) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures (held out, for training), in memory; broken files are listed in `skipped.txt`.
+
+    Raises `DataError` if there are too few, or others than those that the run began with.
+    """
+    arch, config, process = run.arch, run.config, run.process
     make_folder(request.output)
     console = Console(stderr=True, quiet=not process.first)
     with console.status("reading pictures") as status:
@@ -232,7 +234,14 @@ def load(
         )
     if len(found.pictures) < config.batch // process.world:
         raise DataError(f"{request.data} has fewer pictures than a batch of {config.batch}; give a smaller --batch")
-    return found
+    digest = found.digest()
+    if run.data not in ("", digest):
+        raise DataError(
+            f"{request.data} has other pictures than the run in {request.output} began with, which would mix held-out "
+            "and training ones: give those again, or start a run --from this one"
+        )
+    run.data = digest
+    return found.split()
 
 
 def show(

@@ -1,5 +1,7 @@
 """Training pictures: a folder, zip or tar → one array in memory."""
 
+import hashlib
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -20,6 +22,7 @@ MIN_PICTURES = 100
 MAX_CROPS = 16  # crops taken of one picture for a prior of free size
 WINDOWS, MOST_WINDOWS = 96, 8192  # squares taken of one photograph of other things, and of all together
 READ_AHEAD = 256
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 128
 
 
 @dataclass(frozen=True)
@@ -27,31 +30,68 @@ class TrainingSet:
     """Pictures as uint8 (N, 3, S, S), and the sentences about files that could not be used."""
 
     pictures: np.ndarray
+    origins: np.ndarray
+    """(N,): the number of the file that a picture was cut from, ascending from 0."""
+    names: list[str]
+    """Of the files, without their folders."""
     skipped: list[str]
-    files: int
+
+    def digest(self) -> str:
+        """Of the files' names in their order, and how many pictures each gave: the same for the same `split`."""
+        parts = [f"{name} {count}" for name, count in zip(self.names, np.bincount(self.origins), strict=True)]
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """(held out, for training): a twentieth of the files and at most 128 pictures are held out.
+
+        What is cut from one file is on one side, or left out; held-out pictures are of as many files as possible.
+        """
+        files = len(self.names)
+        place = np.random.default_rng(0).permutation(files).argsort()[self.origins]  # of its file, for every picture
+        held = min(MOST_HELD_OUT, max(1, int(files * HELD_OUT_SHARE)))
+        number = np.arange(len(self.origins)) - np.searchsorted(self.origins, self.origins)  # within its file
+        held_out = np.lexsort((place, number))
+        held_out = held_out[place[held_out] < held][:MOST_HELD_OUT]
+        training = np.lexsort((number, place))
+        return self.pictures[held_out], self.pictures[training[place[training] >= held]]
 
 
 def named_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """(name, read) of every picture file in a folder, zip or tar, in order of name."""
+    """(name, read) of every picture file in a folder or zip, in order of name, or in a tar, in its own order.
+
+    Raises `DataError` if there is no such thing, or an archive is damaged.
+    """
     if not source.exists():
         raise DataError(f"{source} does not exist: give a folder, zip or tar of pictures")
     if source.is_dir():
         for path in sorted(p for p in source.rglob("*") if is_picture(p.name) and p.is_file()):
             yield str(path.relative_to(source)), path.read_bytes
     elif zipfile.is_zipfile(source):
-        with zipfile.ZipFile(source) as archive:
-            for name in sorted(n for n in archive.namelist() if is_picture(n)):
-                yield name, member_reader(archive, name)
+        try:
+            with zipfile.ZipFile(source) as archive:
+                for name in sorted(n for n in archive.namelist() if is_picture(n)):
+                    yield name, member_reader(archive, name)
+        except zipfile.BadZipFile as error:
+            raise DataError(f"{source} is truncated or damaged: {error}") from None
     elif tarfile.is_tarfile(source):
         try:
             with tarfile.open(source) as tar:
                 for member in tar:
                     if member.isfile() and is_picture(member.name) and (file := tar.extractfile(member)):
                         yield member.name, partial(bytes, file.read())
-        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+                if not at_end(tar):
+                    raise tarfile.ReadError("a member's header cannot be read")
+        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise DataError(f"{source} is truncated or damaged: {error}") from None
     else:
         raise DataError(f"{source} is neither a folder nor a zip or tar archive of pictures")
+
+
+def at_end(tar: tarfile.TarFile) -> bool:
+    """Whether an archive that was read through ends where its members do; a damaged header ends it in silence."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    return not tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0")
 
 
 def member_reader(archive: zipfile.ZipFile, name: str) -> Callable[[], bytes]:
@@ -79,7 +119,7 @@ def crops(image: Image.Image, size: int) -> list[np.ndarray]:
     corners = [(x, y) for y in range(0, image.height - size + 1, size) for x in range(0, image.width - size + 1, size)]
     chosen = corners[:: -(-len(corners) // MAX_CROPS)]
     pixels = np.asarray(image).transpose(2, 0, 1)
-    return [pixels[:, y : y + size, x : x + size] for x, y in chosen]
+    return [pixels[:, y : y + size, x : x + size].copy() for x, y in chosen]  # a view would keep the whole picture
 
 
 def windows(image: Image.Image, size: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -131,21 +171,23 @@ def load_training_set(
         return crops(central_square(image, size) if aligned else image, size), None
 
     found: list[np.ndarray] = []
+    origins: list[int] = []
+    names: list[str] = []
     skipped: list[str] = []
-    files = 0
     items = named_files(source)
     with ThreadPoolExecutor() as pool:
         while batch := list(islice(items, READ_AHEAD)):
-            for arrays, problem in pool.map(read, batch):
+            for (name, _), (arrays, problem) in zip(batch, pool.map(read, batch), strict=True):
                 if problem:
                     skipped.append(problem)
                 else:
                     found += arrays
-                    files += 1
-            progress(files)
-    if files < MIN_PICTURES:
+                    origins += [len(names)] * len(arrays)
+                    names.append(Path(name).name)
+            progress(len(names))
+    if len(names) < MIN_PICTURES:
         raise DataError(
-            f"{source} has {files} usable pictures; training needs at least {MIN_PICTURES}"
+            f"{source} has {len(names)} usable pictures; training needs at least {MIN_PICTURES}"
             + (f" ({len(skipped)} files were skipped, the first: {skipped[0]})" if skipped else "")
         )
-    return TrainingSet(np.stack(found), skipped, files)
+    return TrainingSet(np.stack(found), np.array(origins), names, skipped)

@@ -1,6 +1,8 @@
 """The training loop: pictures in, checkpoints and networks out."""
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invcomp.errors import LossError
+from invcomp.errors import DataError, LossError
 from invcomp.inversion.losses import FACE, LPIPS_TERMS, PIXEL_TERMS, Loss, build_loss, cached_lpips, parse_loss, whole
 from invcomp.inversion.lpips import enlargement
 from invcomp.memory import keep_freed_memory
@@ -27,6 +29,7 @@ from invcomp.training.step import Distortion, Networks, critic_step, generator_s
 WITHOUT_LPIPS = "100*mse + 0.1*critic"
 CROP = 5 / 8  # side of the crop that network terms of the distortion see, as a share of the picture's
 HELD_OUT = 128
+MOST_LOST = 20  # steps without finite gradients that are passed over
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def choose_distortion(expression: str, say: Callable[[str], None]) -> str:
     return expression
 
 
-def make_distortion(config: TrainingConfig, networks: Networks, device: torch.device) -> Distortion:
+def make_distortion(config: TrainingConfig, networks: Networks, process: Process) -> Distortion:
     parts = parse_loss(config.distortion)
     small = {name for _, name in parts if name in PIXEL_TERMS or name.startswith(FACE)}
     light = [f"{w}*{name}" for w, name in parts if name in small]
@@ -62,11 +65,11 @@ def make_distortion(config: TrainingConfig, networks: Networks, device: torch.de
         if not terms:
             return Loss([])
         scale = enlargement(config.image_size)
-        return build_loss(" + ".join(terms), lambda: networks.critic, device, lpips_scale=scale)
+        return build_loss(" + ".join(terms), lambda: networks.critic, process.device, lpips_scale=scale)
 
     stride = networks.generator.arch.stride
     crop = max(stride, round(config.image_size * CROP / stride) * stride)
-    return Distortion(build(light), build(heavy), crop, pictures=max(1, config.batch // 2))
+    return Distortion(build(light), build(heavy), crop, pictures=max(1, config.batch // process.world // 2))
 
 
 class Run:
@@ -77,6 +80,8 @@ class Run:
         self.arch, self.config, self.process = arch, config, process
         self.seen, self.seconds = 0, 0.0
         self.before: list[dict[str, Any]] = []
+        self.data = ""
+        self.lost = 0  # steps one after another whose gradients were no finite numbers
         self.networks = Networks(arch).to(process.device).to(memory_format=torch.channels_last)
         self.average = Average(self.networks.coding)
         if compiled:
@@ -95,7 +100,7 @@ class Run:
             betas=(0.9, 0.99),
         )
         self.critic_optimiser = torch.optim.Adam(self.networks.critic.parameters(), betas=(0.0, 0.99))
-        self.distortion = make_distortion(config, self.networks, process.device)
+        self.distortion = make_distortion(config, self.networks, process)
         bf16 = process.device.type == "cuda" and torch.cuda.is_bf16_supported()
         self.autocast = torch.autocast(process.device.type, torch.bfloat16, enabled=bf16)
 
@@ -113,10 +118,11 @@ class Run:
             self.average.values,
             [self.generator_optimiser.state_dict(), self.critic_optimiser.state_dict()],
             self.before,
+            self.data,
         )
 
     def restore(self, state: Checkpoint) -> None:
-        self.seen, self.seconds, self.before = state.seen, state.seconds, state.before
+        self.seen, self.seconds, self.before, self.data = state.seen, state.seconds, state.before, state.data
         self.networks.load_state_dict(state.networks)
         for name, value in state.average.items():
             self.average.values[name].copy_(value)
@@ -137,7 +143,10 @@ class Run:
         return networks.eval().requires_grad_(False)
 
     def step(self, pictures: Tensor, number: int) -> dict[str, Tensor]:
-        """The generator side, then the critic, on pictures (N, 3, H, W) in [0, 1]."""
+        """The generator side, then the critic, on pictures (N, 3, H, W) in [0, 1]; their figures.
+
+        A side whose gradients are no finite numbers stays as it is. Raises `DataError` when that does not end.
+        """
         config, networks, world = self.config, self.networks, self.process.world
         factor = config.learning_rate_factor(self.progress)
         for group in self.generator_optimiser.param_groups:
@@ -150,9 +159,14 @@ class Run:
         self.generator_optimiser.zero_grad()
         result.loss.backward()  # type: ignore[no-untyped-call]
         average_over_processes(networks.coding.parameters(), world)
-        norm = torch.nn.utils.clip_grad_norm_(networks.coding.parameters(), config.gradient_clip)
-        self.generator_optimiser.step()
-        figures = {"gradient": norm.detach(), **result.figures}
+        norm = advance(self.generator_optimiser, config.gradient_clip)
+        figures = {"gradient": norm, **result.figures}
+        self.lost = 0 if norm.isfinite() else self.lost + 1
+        if self.lost == MOST_LOST:
+            raise DataError(
+                f"{MOST_LOST} steps had gradients that are no finite numbers; the checkpoint is as they found it: "
+                "start again with other weights of --distortion or --adversarial"
+            )
 
         if result.pairs is not None:
             networks.critic.requires_grad_(True)
@@ -161,13 +175,22 @@ class Run:
             self.critic_optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             average_over_processes(networks.critic.parameters(), world)
-            self.critic_optimiser.step()
+            advance(self.critic_optimiser, math.inf)
             figures |= more
         batch = len(pictures) * world
         ramp = min(config.ema_kimg * 1000, max(self.seen, batch) * 0.1)
         self.average.update(networks.coding, 0.5 ** (batch / ramp))
         self.seen += batch
-        return figures
+        return {key: value for key, value in figures.items() if value.isfinite()}
+
+
+def advance(optimiser: torch.optim.Optimizer, most: float) -> Tensor:
+    """A step with gradients clipped to a norm of `most`, or none if that is no finite number; the norm."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, most).detach()
+    if norm.isfinite():
+        optimiser.step()
+    return norm
 
 
 def augmentation(config: TrainingConfig, others: np.ndarray | None) -> Callable[[Tensor], Tensor]:
@@ -222,15 +245,21 @@ def train(
     source = batches(pictures, others, config, process, run.seen)
     started, last_report, seen_at_start, seconds_before = time.monotonic(), time.monotonic(), run.seen, run.seconds
     sums: dict[str, float] = {}
-    steps = number = 0
+    counts: Counter[str] = Counter()  # of a figure; not every step has all of them
+    number = 0
+
+    def means() -> dict[str, float]:
+        return {key: value / counts[key] for key, value in sums.items()}
 
     def judge() -> None:
         run.checkpoint().save(folder)  # first: a run that is told to stop may have little time
-        averaged = run.averaged()
         opened = config.open_levels(run.progress, run.arch.levels)
-        figures = evaluate(averaged, judged, opened)
-        write_grids(averaged, judged, folder, opened)
-        means = {key: value / max(1, steps) for key, value in sums.items()}
+        with torch.random.fork_rng(
+            [process.device] if process.device.type == "cuda" else []
+        ):  # training draws on as it would
+            averaged = run.averaged()
+            figures = evaluate(averaged, judged, opened)
+            write_grids(averaged, judged, folder, opened)
         append_log(
             folder,
             {
@@ -238,7 +267,7 @@ def train(
                 "before": sum(past["seen"] for past in run.before),
                 "seen": run.seen,
                 "seconds": run.seconds,
-                **means,
+                **means(),
                 "held_out": [asdict(f) for f in figures],
             },
         )
@@ -247,16 +276,19 @@ def train(
         while run.seen < total and not asked(stop, process):
             for key, value in run.step(next(source), number).items():
                 sums[key] = sums.get(key, 0.0) + float(value)
-            steps, number = steps + 1, number + 1
+                counts[key] += 1
+            number += 1
             run.seconds = seconds_before + time.monotonic() - started
             if process.first:
                 pace = (run.seen - seen_at_start) / (time.monotonic() - started)
-                means = {key: value / steps for key, value in sums.items()}
-                levels = [means[key] for key in sorted(means) if key.startswith("bytes_level")]
-                report(StepReport(run.seen, pace, means, levels))
+                now = means()
+                levels = [now[key] for key in sorted(now) if key.startswith("bytes_level")]
+                report(StepReport(run.seen, pace, now, levels))
                 if time.monotonic() - last_report > 60 * minutes:
                     judge()
-                    sums, steps, last_report = {}, 0, time.monotonic()
+                    sums.clear()
+                    counts.clear()
+                    last_report = time.monotonic()
         if process.first:
             judge()
     return run.seen >= total
