@@ -14,6 +14,7 @@ from invcomp.desk import Desk, Entry, Input, Made, Part
 from invcomp.errors import ImageError, InvcompError, MismatchError
 from invcomp.faces import FaceFinder, cut
 from invcomp.inversion.fidelity import Fidelity, check_ssim
+from invcomp.inversion.losses import check_sides
 from invcomp.jobs import Job, Piece, about, entry_of
 from invcomp.lab.picture_output import check_single, rendered
 from invcomp.memory import available_memory
@@ -259,6 +260,11 @@ class Compressor:
     def within_budget(self, part: Part) -> Part:
         """The part, with an error if no file of it is as small as asked for, or can be measured."""
         try:
+            if part.piece is not None:
+                coded = self.codec.coded_size(*part.piece.image.size)
+                own = self.codec.prior.info.distortion
+                for expression in (own, self.options.loss or own):
+                    check_sides(expression, *coded)
             if part.piece is not None and self.options.min_ssim is not None:
                 check_ssim(*part.piece.image.size)
             if part.piece is not None and self.options.max_bytes is not None:

@@ -113,5 +113,5 @@ def from_levels(codec: Codec, asked: Sampling, indices: Sequence[int], seed: int
     assert asked.rate is not None
     shapes = prior.arch.latent_shapes(height, width)
     for index in indices:
-        levels = draw_symbols(prior.tables, prior.factors, shapes, asked.rate, seed + index, asked.psi or PSI)
+        levels = draw_symbols(prior.tables, prior.factors, shapes, asked.rate, (seed, index), asked.psi or PSI)
         yield index, to_image(codec.paint([levels], [asked.rate])[0])

@@ -56,6 +56,8 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, default=None, help="folder for the figures of the README")
     args = parser.parse_args()
 
+    if len({folder.name for folder in args.folders}) < len(args.folders):
+        parser.error("two folders have the same name, and so would their results")
     out, console = args.output, Console(width=150)
     for folder in args.folders:
         request = BenchRequest(

@@ -28,6 +28,7 @@ from rich.progress import track
 from torch import Tensor
 
 from invcomp.codec import Codec
+from invcomp.errors import DataError
 from invcomp.exact import exact
 from invcomp.pictures import read_picture
 from invcomp.pixels import to_image
@@ -39,7 +40,7 @@ from invcomp.priors.info import CARD
 from invcomp.priors.registry import SUPPLEMENT_CARD
 from invcomp.training.calibration import calibration, distortions, domain_and_scores, with_changed
 from invcomp.training.config import AUGMENTATIONS, TrainingConfig
-from invcomp.training.data import load_others
+from invcomp.training.data import load_others, named_files
 from invcomp.training.loop import augmentation
 from invcomp.training.step import Networks
 from invcomp.writing import write_whole
@@ -89,7 +90,9 @@ def main() -> None:
 
 def load(codec: Codec, folder: Path) -> np.ndarray:
     """The pictures of a folder as the prior codes them, uint8 (N, 3, S, S)."""
-    images = [read_picture(path).image for path in sorted(folder.glob("*.png"))]
+    images = [read_picture(fetch(), name).image for name, fetch in named_files(folder)]
+    if not images:
+        raise DataError(f"{folder} has no pictures")
     return np.stack([(codec.to_coded(image) * 255).round().to(torch.uint8).numpy() for image in images])
 
 

@@ -14,6 +14,7 @@ turned, recoloured and covered in part, so that W alone does not hold them.
 
 import argparse
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +97,9 @@ class Fitting:
         path = self.folder / f"{name}.pt"
         if not path.exists():
             print(f"stage {name}")
-            torch.save(make(), path)
+            buffer = io.BytesIO()
+            torch.save(make(), buffer)
+            write_whole(path, buffer.getvalue())
         found: dict[str, Tensor] = torch.load(path)
         return found
 
@@ -304,7 +307,7 @@ class Fitting:
                 "fitted": "heads, bases, steps, tables and calibration, by scripts/fit_portraits.py",
             },
         )
-        (folder / CARD).write_text(info.to_json(), encoding="utf-8")
+        write_whole(folder / CARD, info.to_json().encode())
         return info
 
     def calibrate(self) -> dict[str, Tensor]:

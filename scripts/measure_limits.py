@@ -60,13 +60,13 @@ Row = dict[str, Any]
 
 def compressed(codec: Codec, pictures: PictureSet, folder: Path, max_bytes: int, schedule: str) -> list[bytes]:
     """Files of at most `max_bytes`; those that are in `folder` as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [(folder / name).with_suffix(".inv") for name in pictures.names]
+    paths = [folder / f"{name}.inv" for name in pictures.names]
     missing = [index for index, path in enumerate(paths) if not path.is_file()]
     for first in range(0, len(missing), TOGETHER):
         batch = missing[first : first + TOGETHER]
         results = codec.compress_batch([pictures.images[i] for i in batch], max_bytes=max_bytes, schedule=schedule)
         for index, result in zip(batch, results, strict=True):
+            paths[index].parent.mkdir(parents=True, exist_ok=True)
             write_whole(paths[index], result.data)
     return [path.read_bytes() for path in paths]
 
@@ -192,10 +192,10 @@ def skin_table(angles: dict[str, list[float]], sought: dict[str, int]) -> str:
 
 def strip(codec: Codec, sets: dict[str, PictureSet], chosen: list[str], folder: Path) -> Image.Image:
     """Originals above their decoded files, from the largest to the smallest; 256 colours, dithered, for a page."""
-    pairs = [name.split("/") for name in chosen]
+    pairs = [name.split("/", 1) for name in chosen]
     rows = [[sets[f].images[sets[f].names.index(name)] for f, name in pairs]]
     for size in sorted(STRIP, reverse=True):
-        paths = [(folder / f / str(size) / name).with_suffix(".inv") for f, name in pairs]
+        paths = [folder / f / str(size) / f"{name}.inv" for f, name in pairs]
         rows.append([codec.decompress(path.read_bytes()) for path in paths])
     sheet = grid([image for row in rows for image in row], columns=len(chosen))
     colours = sheet.quantize(256, kmeans=2)  # the palette alone: Pillow dithers only to a given one
@@ -215,6 +215,8 @@ def main() -> None:
     parser.add_argument("--shown", default="", help="of the strip: FOLDER/NAME, with commas")
     args = parser.parse_args()
 
+    if len({folder.name for folder in args.folders}) < len(args.folders):
+        parser.error("two folders have the same name, and so would their results")
     codec = Codec(args.prior)
     side = codec.prior.arch.coded_size
     sets = {folder.name: load_pictures(folder, side) for folder in args.folders}

@@ -9,6 +9,7 @@ decoded and judged anew. What is measured is kept in the output and not measured
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def main() -> None:
     ]
     kept: dict[str, Any] = json.loads(args.output.read_text()) if args.output.exists() else {}
     codec = Codec(args.prior, "cpu")
-    begin = f"{codec.prior.info.id[:12]} {args.size} {len(images)} {args.schedule}"
+    pictures = hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()
+    begin = f"{codec.prior.info.id[:12]} {args.size} {pictures[:12]} {args.schedule}"
 
     print(f"{len(images)} pictures, prior {codec.prior.info.name}, schedule {args.schedule}\n")
     print("| limit, bytes | larger | mean share used | least share | files below 95 % |\n|---|---|---|---|---|")

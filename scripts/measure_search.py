@@ -27,6 +27,7 @@ from invcomp.lab.metrics import PSNR
 from invcomp.lab.results import Metric
 from invcomp.pictures import extensions, read_picture
 from invcomp.pixels import to_tensor
+from invcomp.writing import write_whole
 
 METRICS = (
     PSNR,
@@ -107,7 +108,7 @@ def main() -> None:
     worst = max(max(p["over_ideal"]) for found in everything.values() for points in found.values() for p in points)
     console.print(f"largest difference of a file to its ideal length: {worst:.2f} bytes")
     if args.json:
-        args.json.write_text(json.dumps(everything))
+        write_whole(args.json, json.dumps(everything).encode())
 
 
 if __name__ == "__main__":

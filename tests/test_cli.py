@@ -267,5 +267,18 @@ def test_info_and_priors_do_not_import_torch(tiny_folder: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_picture_too_small_for_the_loss_fails_alone(
+    free_folder: Path, held_out: list[Image.Image], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for side in (48, 12):
+        held_out[0].resize((side, side)).save(tmp_path / "in" / f"{side}.png")
+    options = ("--prior", free_folder, "--loss", "mse + ms-ssim", "--steps", 1, "-o", tmp_path / "out")
+    result = call("compress", tmp_path / "in", *options)
+    assert result.exit_code == 1, result.output
+    assert "12.png: ms-ssim needs pictures of at least 21 pixels" in " ".join(result.output.split())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["48.inv"]
+
+
 def test_every_error_has_an_exit_code() -> None:
     assert InvcompError("x").exit_code == 1

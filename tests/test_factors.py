@@ -172,12 +172,13 @@ def test_a_prior_without_factors_leaves_missing_levels_zero(tmp_path: Path) -> N
     np.testing.assert_array_equal(residuals[0], symbols[0])
     assert not any(level.any() for level in residuals[1:])
     picture = codec.sample(1)[0]
-    drawn = draw_symbols(codec.prior.tables, None, SHAPES, RATES // 2, 0)
+    drawn = draw_symbols(codec.prior.tables, None, SHAPES, RATES // 2, (0, 0))
     assert picture.tobytes() == codec.decompress(codec.write(drawn, RATES // 2, None)).tobytes()
 
 
 def test_draws_depend_on_seed_and_index_alone(codec: Codec) -> None:
     several = codec.sample(3, seed=4)
+    assert several[1].tobytes() != codec.sample(1, seed=5)[0].tobytes()
     (alone,) = (image for _, image in samples(codec, Sampling.of(codec), [2], seed=4))
     assert several[2].tobytes() == alone.tobytes()
     assert several[0].tobytes() != several[1].tobytes()
@@ -211,7 +212,7 @@ def test_levels_that_are_not_covered_are_drawn_as_zeros(codec: Codec) -> None:
     two = Factors(
         SHAPES[:2], full.mean[:count], full.noise[:count], full.loadings[:count], full.scale, full.steps[:, :channels]
     )
-    drawn = [draw_symbols(codec.prior.tables, two, SHAPES, 2, seed, (0.0, 0.0)) for seed in (1, 2)]
+    drawn = [draw_symbols(codec.prior.tables, two, SHAPES, 2, (0, index), (0.0, 0.0)) for index in (1, 2)]
     assert [level.shape for level in drawn[0]] == list(SHAPES)
     assert drawn[0][0].any()
     assert not drawn[0][2].any()
@@ -220,7 +221,7 @@ def test_levels_that_are_not_covered_are_drawn_as_zeros(codec: Codec) -> None:
 
 
 def test_drawn_symbols_lie_within_the_tables(codec: Codec) -> None:
-    drawn = draw_symbols(codec.prior.tables, codec.prior.factors, SHAPES, 0, 3, (2.0, 2.0))
+    drawn = draw_symbols(codec.prior.tables, codec.prior.factors, SHAPES, 0, (0, 3), (2.0, 2.0))
     for level, table in zip(drawn, codec.prior.tables, strict=True):
         assert level.dtype == np.int32
         assert np.abs(level).max() <= table.bound

@@ -80,7 +80,7 @@ def draw(
     rate: int,
     n: int,
     shapes: Sequence[tuple[int, int, int]],
-    seed: int,
+    seed: int | Sequence[int],
     kept: Sequence[Integers] = (),
 ) -> Symbols:
     """Symbols (n, C, H, W) of every level, drawn with the tables' probabilities at a rate index; the coarsest are those

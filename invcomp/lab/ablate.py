@@ -160,6 +160,7 @@ def ablate(
         notes=[
             *pictures.notes,
             *judge.notes,
+            *run.notes,
             "A metric that is a term of a cell's loss flatters that cell: judge it with the others.",
         ],
         metrics=judge.metrics,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from PIL import Image
 
 import invcomp
@@ -85,10 +86,10 @@ def decode(
 
 
 @cache
-def source_hash() -> str:
+def source_hash(*more: str) -> str:
     """A hash of the modules that decide what a file holds, so that kept results do not outlive a change of them."""
     root = Path(invcomp.__file__).parent
-    paths = [root / name for name in ("batch.py", "checksums.py", "codec.py", "container.py")]
+    paths = [root / name for name in ("batch.py", "checksums.py", "codec.py", "container.py", *more)]
     paths += [path for part in ("entropy", "inversion", "priors") for path in sorted((root / part).rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
@@ -144,4 +145,5 @@ class InvcompCodec:
     def identity(self) -> str:
         info = asdict(self.codec.prior.info)
         about = ("name", "domain", "licence", "training", "results", "calibration")  # decides no file
-        return f"{[value for key, value in info.items() if key not in about]} {source_hash()}"
+        machine = f"{torch.__version__} {self.codec.prior.device.type}"
+        return f"{[value for key, value in info.items() if key not in about]} {machine} {source_hash()}"

@@ -22,7 +22,7 @@ from invcomp.entropy import coder, fitting
 from invcomp.entropy.coder import Payload
 from invcomp.entropy.tables import LevelTables
 from invcomp.errors import DataError, PriorError
-from invcomp.lab.codecs import Progress
+from invcomp.lab.codecs import Progress, source_hash
 from invcomp.priors.reading import MAX_FILE
 from invcomp.priors.tensors import parse
 
@@ -120,7 +120,7 @@ class PcaCodec:
         return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
     def identity(self) -> str:
-        return self._id.hex()
+        return f"{self._id.hex()} {source_hash('lab/pca.py')}"
 
     def to_bytes(self) -> bytes:
         """The file of the peer, safetensors."""

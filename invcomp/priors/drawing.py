@@ -16,7 +16,7 @@ def draw_symbols(
     factors: Factors | None,
     shapes: Sequence[Shape],
     rate: int,
-    seed: int,
+    seed: Sequence[int],
     psi: tuple[float, float] = PSI,
 ) -> Symbols:
     """Symbols (C, H, W) of every level of a picture that depends on `seed` alone, within the bounds of the tables.
@@ -28,7 +28,7 @@ def draw_symbols(
     if factors is None:
         return [level[0] for level in draw(tables, rate, 1, shapes, seed)]
     symbols = [np.zeros(shape, dtype=np.int32) for shape in shapes]
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([*seed, 1])
     for index, level in enumerate(factors.drawn(rate, rng.uniform(*psi), rng)):
         bound = tables[index].bound
         symbols[index] = level.round().clip(-bound, bound).astype(np.int32)
