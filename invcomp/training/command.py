@@ -145,7 +145,7 @@ def run_training(request: Request, say: Callable[[str], None]) -> bool:
         if request.graph:
             say("generator.onnx, for decoding without torch")
             give_graph(request.output, say)
-        say(f"wrote the prior {request.name!r} to {request.output}")
+        say(f"wrote the prior {about.name!r} to {request.output}")
         return True
 
 
