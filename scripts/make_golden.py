@@ -1,6 +1,6 @@
 """Write golden files, `tests/golden/`: each with its picture, its symbols and its fields. Existing ones never change.
 
-python scripts/make_golden.py v1 067fd180 f447c501 f937bb15    # priors by their name in tests/golden/priors.json
+python scripts/make_golden.py v1 067fd180 f447c501 5b6c714b    # priors by their name in tests/golden/priors.json
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """How far decoded pictures differ with threads, batch, memory format, oneDNN and determinism: all 32 settings;
 and with ONNX Runtime in place of torch.
 
-python scripts/measure_sameness.py 067fd180 f937bb15 b6402a70    # priors by their name in tests/golden/priors.json
+python scripts/measure_sameness.py 067fd180 5b6c714b b6402a70    # priors by their name in tests/golden/priors.json
 """
 
 import argparse
