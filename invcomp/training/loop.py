@@ -159,7 +159,7 @@ class Run:
         self.generator_optimiser.zero_grad()
         result.loss.backward()  # type: ignore[no-untyped-call]
         average_over_processes(networks.coding.parameters(), world)
-        norm = advance(self.generator_optimiser, config.gradient_clip)
+        norm = advance(self.generator_optimiser, networks.coding, config.gradient_clip)
         figures = {"gradient": norm, **result.figures}
         self.lost = 0 if norm.isfinite() else self.lost + 1
         if self.lost == MOST_LOST:
@@ -175,7 +175,7 @@ class Run:
             self.critic_optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             average_over_processes(networks.critic.parameters(), world)
-            advance(self.critic_optimiser, math.inf)
+            advance(self.critic_optimiser, networks.critic, math.inf)
             figures |= more
         batch = len(pictures) * world
         ramp = min(config.ema_kimg * 1000, max(self.seen, batch) * 0.1)
@@ -184,10 +184,9 @@ class Run:
         return {key: value for key, value in figures.items() if value.isfinite()}
 
 
-def advance(optimiser: torch.optim.Optimizer, most: float) -> Tensor:
-    """A step with gradients clipped to a norm of `most`, or none if that is no finite number; the norm."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, most).detach()
+def advance(optimiser: torch.optim.Optimizer, module: torch.nn.Module, most: float) -> Tensor:
+    """A step of a module with gradients clipped to a norm of `most`, or none if that is no finite number; the norm."""
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), most).detach()
     if norm.isfinite():
         optimiser.step()
     return norm
