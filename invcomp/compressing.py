@@ -258,18 +258,17 @@ class Compressor:
         return Made(part.job, part.entry, data, notes, facts)
 
     def within_budget(self, part: Part) -> Part:
-        """The part, with an error if no file of it is as small as asked for, or can be measured."""
+        """The part, with an error if no file of it is as small as asked for, or it is too small for a loss or SSIM."""
+        if part.piece is None:
+            return part
+        options, size, placement = self.options, part.piece.image.size, part.piece.placement
         try:
-            if part.piece is not None:
-                coded = self.codec.coded_size(*part.piece.image.size)
-                own = self.codec.prior.info.distortion
-                for expression in (own, self.options.loss or own):
-                    check_sides(expression, *coded)
-            if part.piece is not None and self.options.min_ssim is not None:
-                check_ssim(*part.piece.image.size)
-            if part.piece is not None and self.options.max_bytes is not None:
-                size, placement, options = part.piece.image.size, part.piece.placement, self.options
-                self.codec.check_budget(self.options.max_bytes, size, placement, options.progressive, options.checksum)
+            for expression in filter(None, (self.codec.prior.info.distortion, options.loss)):
+                check_sides(expression, *self.codec.coded_size(*size))
+            if options.min_ssim is not None:
+                check_ssim(*size)
+            if options.max_bytes is not None:
+                self.codec.check_budget(options.max_bytes, size, placement, options.progressive, options.checksum)
             return part
         except InvcompError as error:
             return Part(part.job, part.entry | {"error": about(part.job, error)}, None)

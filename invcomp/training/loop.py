@@ -253,9 +253,8 @@ def train(
     def judge() -> None:
         run.checkpoint().save(folder)  # first: a run that is told to stop may have little time
         opened = config.open_levels(run.progress, run.arch.levels)
-        with torch.random.fork_rng(
-            [process.device] if process.device.type == "cuda" else []
-        ):  # training draws on as it would
+        drawing = [process.device] if process.device.type == "cuda" else []
+        with torch.random.fork_rng(drawing):  # training draws on as if nothing had been judged
             averaged = run.averaged()
             figures = evaluate(averaged, judged, opened)
             write_grids(averaged, judged, folder, opened)
