@@ -380,8 +380,8 @@ class Codec(Decoding):
     def rate_weight(self, expression: str, position: float) -> float:
         """Lambda of a loss at a (fractional) rate index, in that loss's units per bit.
 
-        The prior's lambdas belong to its training distortion. For another loss they are scaled by what held-out
-        pictures cost in that loss against what they cost in the training distortion, at the same rate.
+        The prior's lambdas belong to its own loss. For another one they are scaled by what held-out pictures cost in
+        that loss against what they cost in the prior's own, at the same rate.
         """
         info = self.prior.info
         low = min(int(position), len(info.lambdas) - 2)

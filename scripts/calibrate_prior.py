@@ -12,6 +12,12 @@ About 5 minutes on two cores for `faces`.
     python scripts/calibrate_prior.py PORTRAITS faces held-out photographs --domain-of pretrained/faces \
         -o pretrained/portraits
 
+`--distortion LOSS` gives the prior another loss for its searches at once, and says what is usual in that one. Networks
+and lambdas stay. The search of `faces` gives LPIPS twice the weight that it had in training (docs/ablation.md):
+
+    python scripts/calibrate_prior.py pretrained/faces faces held-out photographs \
+        --distortion "65*mse + 1.3*lpips-squeeze + 35*face:mse + 0.7*face:lpips-squeeze"
+
 An imported prior, PORTRAITS as `invcomp import-prior` wrote it, has no encoder: it is searched with `--steps` for
 `--most` of the held-out pictures, each at one rate index, and their distortions, divided by the mean at that index,
 make one distribution for all. What tells the domain it takes from another prior of the same pictures. About 15 minutes.
@@ -54,11 +60,14 @@ def main() -> None:
     parser.add_argument("others", type=Path, help="photographs of other things")
     parser.add_argument("--steps", type=int, default=100, help="of the search, for a prior without an encoder")
     parser.add_argument("--most", type=int, default=24, help="held-out pictures that are searched then")
+    parser.add_argument("--distortion", help="the loss that searches lower from now on (default: as it is)")
     parser.add_argument("--domain-of", type=Path, help="a prior whose knowledge of the domain is taken over")
     parser.add_argument("-o", "--output", type=Path, help="folder (default: the prior's)")
     args = parser.parse_args()
 
     codec = Codec(args.prior, "cpu")
+    distortion: str = args.distortion or codec.prior.info.distortion
+    codec.check_search(distortion)
     config = replace(TrainingConfig(), **AUGMENTATIONS["photographs"])
     held_out = load(codec, args.held_out)
     others = load_others(args.others, held_out.shape[-1], config.seed)
@@ -75,15 +84,20 @@ def main() -> None:
             assert network is not None
             domain, values = domain_and_scores(network, load(codec, args.pictures), others, usual, change)
             scores = quantiles(values)
-        found = encoded(codec, usual) if codec.prior.encoder else searched(codec, usual, args.steps, args.most)
+        found = (
+            encoded(codec, usual, distortion)
+            if codec.prior.encoder
+            else searched(codec, usual, distortion, args.steps, args.most)
+        )
     card = calibration(len(usual), found, scores, 0 if codec.prior.encoder else args.steps)
     digest = write_domain(output, domain)
     if (output / SUPPLEMENT_CARD).exists():
         supplement = json.loads((output / SUPPLEMENT_CARD).read_text())
-        supplement |= {"domain": digest, "info": supplement["info"] | {"calibration": card}}
+        supplement |= {"domain": digest, "info": supplement["info"] | {"calibration": card, "distortion": distortion}}
         write_whole(output / SUPPLEMENT_CARD, json.dumps(supplement, indent=1).encode())
     else:
-        info = replace(codec.prior.info, calibration=card, files=codec.prior.info.files | {DOMAIN: digest})
+        files = codec.prior.info.files | {DOMAIN: digest}
+        info = replace(codec.prior.info, calibration=card, distortion=distortion, files=files)
         write_whole(output / CARD, info.to_json().encode())
     print(f"{output}: {card['pictures']} pictures; quantiles of the domain's scores {scores}")
 
@@ -96,24 +110,24 @@ def load(codec: Codec, folder: Path) -> np.ndarray:
     return np.stack([(codec.to_coded(image) * 255).round().to(torch.uint8).numpy() for image in images])
 
 
-def encoded(codec: Codec, pictures: Tensor) -> list[list[float]]:
+def encoded(codec: Codec, pictures: Tensor, distortion: str) -> list[list[float]]:
     """Distortions [R][N] by the encoder alone."""
     prior = codec.prior
     assert isinstance(prior.generator, Generator)
     networks = Networks(prior.generator.arch)
     networks.coding["generator"], networks.coding["encoder"] = prior.generator, prior.encoder
-    return distortions(networks, pictures, codec.loss(prior.info.distortion))
+    return distortions(networks, pictures, codec.loss(distortion))
 
 
-def searched(codec: Codec, pictures: Tensor, steps: int, most: int) -> list[list[float]]:
+def searched(codec: Codec, pictures: Tensor, distortion: str, steps: int, most: int) -> list[list[float]]:
     """Distortions [R][N] that searches of N pictures end with, each at one rate index and scaled to the others."""
-    info, rates = codec.prior.info, len(codec.prior.info.lambdas)
-    usual = codec.usual(info.distortion)
+    rates = len(codec.prior.info.lambdas)
+    usual = codec.usual(distortion)
     ratios = []
     chosen = np.random.default_rng(0).permutation(len(pictures))[:most]
     for number, index in enumerate(track(chosen, description="searching")):
         quality = 100 * (number % rates) / (rates - 1)
-        (result,) = codec.compress_batch([to_image(pictures[index])], quality=quality, steps=steps)
+        (result,) = codec.compress_batch([to_image(pictures[index])], quality=quality, steps=steps, loss=distortion)
         ratios.append(result.distortion / usual[result.rate])
     return [[float(ratio * mean) for ratio in ratios] for mean in usual]
 

@@ -25,9 +25,9 @@ class PriorInfo:
     domain: str
     licence: str
     lambdas: tuple[float, ...]
-    """Rate weight at every rate index, distortion per bit in units of the training distortion."""
+    """Rate weight at every rate index, distortion per bit in units of `distortion`."""
     distortion: str
-    """The loss expression of training."""
+    """The loss that searches lower: that of training, unless `scripts/calibrate_prior.py` gave another."""
     term_means: dict[str, list[float]]
     """Mean value of every loss term at every rate index, on held-out pictures, at the start of a search."""
     rate_bytes: list[float]
