@@ -1,7 +1,7 @@
 """Say of a prior what is usual for it: how held-out pictures of its domain are distributed, and what tells the domain.
 
     python scripts/make_faces.py -n 1500 -o faces --size 128 --seed 7         # pictures that it was trained with
-    python scripts/make_faces.py -n 500 -o held-out --size 128 --seed 9001    # and others
+    python scripts/make_faces.py -n 300 -o held-out --size 128 --seed 9001    # and others
     python scripts/fetch_photographs.py -o photographs
     python scripts/calibrate_prior.py pretrained/faces faces held-out photographs
 
